@@ -1,0 +1,1 @@
+"""Kernelist: composes, builds, boots, inspects and grades kernels."""
