@@ -1,0 +1,30 @@
+/* The mechanism of switching: what must be kept of a process while another one runs, and the
+ * change-over itself. It knows nothing of pids, states or lists. */
+#pragma once
+
+#include "interrupt.h"
+#include "types.h"
+
+#define KERNEL_STACK_SIZE 8192u
+
+/* What a processor needs to go on with a process. All of the program's registers are in the trap
+ * frame on the process's kernel stack; the kernel's own, at the place where it stopped, are on the
+ * same stack below. So one stack pointer and one address space are all that is left to keep. */
+typedef struct {
+    uint32_t *kernel_esp;              /* where run_next_process left this kernel stack */
+    uint8_t *kernel_stack;             /* its lowest byte; NULL for the idle process */
+    physical_address_t page_directory; /* the address space */
+    trap_frame_t *trap_frame;          /* the program's registers, at the top of the stack */
+} process_context_t;
+
+/* Prepares a context that, when it first runs, enters ring 3 at `entry` with this stack pointer.
+ * Returns OK or E_MEMORY. The address space stays the caller's until then. */
+int context_create(process_context_t *context, physical_address_t page_directory,
+                   virtual_address_t entry, virtual_address_t user_esp);
+
+/* Frees the kernel stack. The context must not be the one that runs. */
+void context_destroy(process_context_t *context);
+
+/* Switches the processor from one context to another; returns when something switches back.
+ * Interrupts must be off. */
+void run_next_process(process_context_t *from, const process_context_t *to);

@@ -1,0 +1,16 @@
+/* The kernel's heap: memory of any size for the kernel's own data. */
+#pragma once
+
+#include "types.h"
+
+/* Sets aside the heap's memory. Needs frame_init and paging_init. */
+void heap_init(void);
+
+/* `bytes` of memory, 16-byte aligned and not zeroed; NULL when there is not enough, or for 0. */
+void *kalloc(size_t bytes);
+
+/* Gives back what kalloc returned; NULL is allowed and does nothing. */
+void kfree(void *pointer);
+
+/* The bytes that are free now, in pieces of any size. */
+size_t heap_free_bytes(void);

@@ -1,0 +1,69 @@
+/* Processes: the list of them, and how they come into being, wait, and end. Which one runs next is
+ * the scheduler's business, how the processor changes over is context.h's. */
+#pragma once
+
+#include "context.h"
+#include "process_state.h"
+#include "system_call.h"
+#include "types.h"
+
+#define PROCESSES_MAX 64
+
+/* The process control block (PCB). */
+typedef struct process {
+    uint32_t pid;    /* unique, never used again */
+    uint32_t parent; /* pid of the parent, 0 when none will ask for the exit status */
+    char name[NAME_MAX + 1];
+    process_state_t state;
+    process_context_t context;
+    uint32_t wake_tick;  /* SLEEPING: until this tick */
+    const void *channel; /* WAITING: for process_wake of this channel */
+    int exit_status;     /* ZOMBIE: what the parent will be told */
+} process_t;
+
+/* All processes; free places are NULL. */
+extern process_t *processes[PROCESSES_MAX];
+extern uint32_t processes_count;
+
+/* The process that runs. Never NULL after process_init: it is the idle one when no other can. */
+extern process_t *current_process;
+
+/* What runs when nothing else can: the kernel's own thread, with pid 0 and not in the list. */
+extern process_t idle_process;
+
+/* Makes the code that calls this the idle process. */
+void process_init(void);
+
+/* Creates a READY process from an ELF image. Returns its pid or an error. */
+int process_create(const char *name, const void *image, uint32_t length, const char *argument);
+
+/* Creates a process from the program of that name, in the archive or else on the disk. */
+int process_spawn(const char *name, const char *argument);
+
+/* Ends the running process. */
+_Noreturn void process_exit(int status);
+
+/* Ends any process, with exit status EXIT_KILLED. Returns OK or E_NO_PROCESS. */
+int process_kill(uint32_t pid);
+
+/* Waits until a child (that one; with 0, any) has ended, stores its exit status and forgets it.
+ * Returns its pid, or E_NO_PROCESS when there is no such child. */
+int process_wait(uint32_t pid, int *status);
+
+/* Lets the other ready processes run first. */
+void process_yield(void);
+
+/* Blocks the running process for that many ticks. */
+void process_sleep(uint32_t ticks);
+
+/* Blocks the running process until process_wake is called for the same channel: any address that
+ * both sides agree on. Interrupts are off in the kernel, so no wake-up falls between a check of
+ * the condition and this call; after it, the condition must be checked again. */
+void process_sleep_on(const void *channel);
+void process_wake(const void *channel);
+
+/* At every tick: wakes the sleepers whose time has come, and forgets dead orphans. */
+void process_tick(uint32_t now);
+
+/* Fills in at most `max` entries and returns how many. */
+uint32_t process_list(struct process_entry *entries, uint32_t max);

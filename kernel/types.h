@@ -1,0 +1,42 @@
+/* Types and addresses that the whole kernel uses. An address is either physical (what the memory
+ * chips see) or virtual (what an instruction sees); the two have types of their own, so that a
+ * function's signature says which one it means. */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "panic.h"
+
+typedef uint32_t physical_address_t;
+typedef uint32_t virtual_address_t;
+
+#define PAGE_SIZE 4096u
+
+/* The kernel lives at and above KBASE, processes below it. Physical memory, as far as the kernel
+ * uses it, can be seen whole at KBASE: physical address p is at virtual address KBASE + p. */
+#define KBASE             0xC0000000u
+#define DIRECT_MAP_LENGTH (256u * 1024 * 1024)
+
+static inline void *physical_to_virtual(physical_address_t address)
+{
+    assert(address < DIRECT_MAP_LENGTH);
+    return (void *)(KBASE + address);
+}
+
+static inline physical_address_t virtual_to_physical(const void *pointer)
+{
+    assert((virtual_address_t)pointer - KBASE < DIRECT_MAP_LENGTH);
+    return (virtual_address_t)pointer - KBASE;
+}
+
+static inline uint32_t round_down(uint32_t value, uint32_t power_of_two)
+{
+    return value & ~(power_of_two - 1);
+}
+
+static inline uint32_t round_up(uint32_t value, uint32_t power_of_two)
+{
+    return round_down(value + power_of_two - 1, power_of_two);
+}
