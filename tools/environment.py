@@ -2,7 +2,7 @@
 
 Uses the standard library only, since it runs before anything is installed. The copy of the requirements that it leaves
 in the environment is written last: it says that the environment is whole, and for which pins. Interrupted or failed
-work is removed; a killed run leaves no such copy, so the next run starts afresh. A lock lets several runs start at once.
+work is removed; a killed run leaves no such copy, so the next run starts afresh. A lock lets several start at once.
 """
 
 import argparse
@@ -66,12 +66,12 @@ def main() -> int:
     parser.add_argument("directory", type=Path)
     parser.add_argument("requirements", type=Path)
     arguments = parser.parse_args()
-    directory = Path(os.path.abspath(arguments.directory))
+    directory = Path.cwd() / arguments.directory
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, interrupted)
     try:
         directory.parent.mkdir(parents=True, exist_ok=True)
-        with open(f"{directory}.lock", "w") as lock:
+        with directory.with_name(directory.name + ".lock").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             if is_ready(directory, arguments.requirements):
                 return 0

@@ -1,0 +1,61 @@
+# The commands a person types. Each installs what it needs (saying so first) and then only calls ./lab or a script of
+# tools/; nothing is decided here.
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test run debug grade bench lint format editor clean
+MAKEFLAGS += --no-print-directory
+
+SET_UP := tools/set_up.sh
+# The environment's own interpreter, for the scripts of tools/.
+PYTHON_OF = "$$($(SET_UP) python)/bin/python"
+
+help: ## this list
+	@echo 'Kernelist: a course in operating-system design that grades itself'
+	@echo
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | while IFS='|' read -r name text; \
+	    do printf '%-14s %s\n' "$$name" "$$text"; done
+	@echo
+	@echo 'More than these do: ./lab --help'
+
+setup: ## install everything the commands below need
+	@$(SET_UP) build debug check
+
+demo: ## boot the kernel to its shell, grade a starter and a reference, show both score boards
+	@$(SET_UP) build
+	@$(PYTHON_OF) tools/demo.py
+
+test: ## check everything: style, the grader, the baseline, and that every lab proves itself (minutes)
+	@$(SET_UP) build check
+	@$(PYTHON_OF) tools/test.py $(ARGUMENTS)
+
+run: ## boot to the shell in this terminal [LAB=name] [ANSWER=...] [WINDOW=1 for a window]
+	@$(SET_UP) build
+	@./lab run "$(or $(LAB),baseline)" $(if $(ANSWER),--answer "$(ANSWER)") $(if $(WINDOW),--display)
+
+debug: ## open GDB at kernel_main [LAB=name] [TEST=name] [ANSWER=...]
+	@$(SET_UP) build debug
+	@./lab debug "$(or $(LAB),baseline)" $(if $(TEST),"$(TEST)") $(if $(ANSWER),--answer "$(ANSWER)")
+
+grade: ## grade an answer: LAB=name [ANSWER=starter|reference|stage:2|mutant:name|path] [TEST=name]
+	@$(if $(LAB),,echo 'Which lab? make grade LAB=boot, for one; ./lab list names all.' >&2; exit 2)
+	@$(SET_UP) build
+	@./lab grade "$(LAB)" $(if $(ANSWER),--answer "$(ANSWER)") $(if $(TEST),--only "$(TEST)")
+
+bench: ## measure the speed of everything, beside the budgets
+	@$(SET_UP) build
+	@./lab bench $(LAB)
+
+lint: ## check formatting, types and style
+	@$(SET_UP) build check
+	@$(PYTHON_OF) tools/lint.py
+
+format: ## format C and Python files
+	@$(PYTHON_OF) tools/lint.py --fix
+
+editor: ## write compile_commands.json for clangd
+	@$(SET_UP) build
+	@$(PYTHON_OF) tools/compile_commands.py
+
+clean: ## remove all that was made: the environment, builds, reports
+	rm -rf .venv .venv.lock .cache report compile_commands.json .mypy_cache .ruff_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
