@@ -1,6 +1,9 @@
-/* The boot archive: programs and parameters that the boot sector loaded beside the kernel, there
- * before any driver works. */
-#pragma once
+/*
+ * The boot archive: programs and parameters that the boot sector loaded beside the kernel, there
+ * before any driver works.
+ */
+#ifndef ARCHIVE_H
+#define ARCHIVE_H
 
 #include "types.h"
 
@@ -13,3 +16,5 @@ int archive_find(const char *name, const void **data, uint32_t *length);
 /* Copies the value of a `key=value` line of the entry `parameters`, with a NUL, to the buffer.
  * Returns its length, E_NOT_FOUND, or E_INVALID when it does not fit. */
 int parameter_get(const char *key, char *buffer, uint32_t size);
+
+#endif

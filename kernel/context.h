@@ -1,6 +1,9 @@
-/* The mechanism of switching: what must be kept of a process while another one runs, and the
- * change-over itself. It knows nothing of pids, states or lists. */
-#pragma once
+/*
+ * The mechanism of switching: what must be kept of a process while another one runs, and the
+ * change-over itself. It knows nothing of pids, states or lists.
+ */
+#ifndef CONTEXT_H
+#define CONTEXT_H
 
 #include "interrupt.h"
 #include "types.h"
@@ -28,3 +31,5 @@ void context_destroy(process_context_t *context);
 /* Switches the processor from one context to another; returns when something switches back.
  * Interrupts must be off. */
 void run_next_process(process_context_t *from, const process_context_t *to);
+
+#endif

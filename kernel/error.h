@@ -1,6 +1,9 @@
-/* The errors that kernel functions and system calls return: negative numbers, each with a name that
- * a person can be shown. Zero and above mean success. Programs include this file too. */
-#pragma once
+/*
+ * The errors that kernel functions and system calls return: negative numbers, each with a name that
+ * a person can be shown. Zero and above mean success. Programs include this file too.
+ */
+#ifndef ERROR_H
+#define ERROR_H
 
 enum error {
     OK = 0,
@@ -24,3 +27,5 @@ enum error {
 
 /* The name of an error, such as "E_FAULT"; "E_UNKNOWN" for a number that is none. */
 const char *error_name(int error);
+
+#endif

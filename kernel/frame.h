@@ -1,5 +1,8 @@
-/* The frame allocator: hands out physical memory by frames of 4 KB. */
-#pragma once
+/*
+ * The frame allocator: hands out physical memory by frames of 4 KB.
+ */
+#ifndef FRAME_H
+#define FRAME_H
 
 #include "types.h"
 
@@ -20,3 +23,5 @@ uint32_t frames_free(void);
 
 /* The end of the RAM that the kernel uses: no allocatable frame lies at or above it. */
 physical_address_t memory_end(void);
+
+#endif

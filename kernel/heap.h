@@ -1,5 +1,8 @@
-/* The kernel's heap: memory of any size for the kernel's own data. */
-#pragma once
+/*
+ * The kernel's heap: memory of any size for the kernel's own data.
+ */
+#ifndef HEAP_H
+#define HEAP_H
 
 #include "types.h"
 
@@ -14,3 +17,5 @@ void kfree(void *pointer);
 
 /* The bytes that are free now, in pieces of any size. */
 size_t heap_free_bytes(void);
+
+#endif

@@ -1,6 +1,9 @@
-/* Interrupts as C sees them: the frame that the routines of idt.asm leave on the kernel stack, and
- * the registration of handlers for devices. */
-#pragma once
+/*
+ * Interrupts as C sees them: the frame that the routines of idt.asm leave on the kernel stack, and
+ * the registration of handlers for devices.
+ */
+#ifndef INTERRUPT_H
+#define INTERRUPT_H
 
 #include "types.h"
 
@@ -34,3 +37,5 @@ void timer_handler(trap_frame_t *frame);
  * interrupts, and opens the line. The handler must not block. */
 typedef void (*irq_handler_t)(void);
 void irq_register(uint32_t irq, irq_handler_t handler);
+
+#endif

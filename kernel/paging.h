@@ -1,7 +1,10 @@
-/* Paging: address spaces, the pages in them, and the checks that stand between the kernel and a
+/*
+ * Paging: address spaces, the pages in them, and the checks that stand between the kernel and a
  * pointer it got from a program. An address space is named by the physical address of its page
- * directory, which is what the processor's CR3 register holds. */
-#pragma once
+ * directory, which is what the processor's CR3 register holds.
+ */
+#ifndef PAGING_H
+#define PAGING_H
 
 #include "types.h"
 
@@ -55,3 +58,5 @@ int copy_to_user(virtual_address_t to, const void *from, uint32_t length);
 /* Copies a NUL-terminated string of at most `size` - 1 characters. Returns its length, E_FAULT, or
  * E_NAME when it is longer. */
 int copy_string_from_user(char *to, virtual_address_t from, uint32_t size);
+
+#endif

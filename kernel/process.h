@@ -1,6 +1,9 @@
-/* Processes: the list of them, and how they come into being, wait, and end. Which one runs next is
- * the scheduler's business, how the processor changes over is context.h's. */
-#pragma once
+/*
+ * Processes: the list of them, and how they come into being, wait, and end. Which one runs next is
+ * the scheduler's business, how the processor changes over is context.h's.
+ */
+#ifndef PROCESS_H
+#define PROCESS_H
 
 #include "context.h"
 #include "process_state.h"
@@ -13,7 +16,7 @@
 typedef struct process {
     uint32_t pid;    /* unique, never used again */
     uint32_t parent; /* pid of the parent, 0 when none will ask for the exit status */
-    char name[NAME_MAX + 1];
+    char name[FILE_NAME_MAX + 1];
     process_state_t state;
     process_context_t context;
     uint32_t wake_tick;  /* SLEEPING: until this tick */
@@ -67,3 +70,5 @@ void process_tick(uint32_t now);
 
 /* Fills in at most `max` entries and returns how many. */
 uint32_t process_list(struct process_entry *entries, uint32_t max);
+
+#endif

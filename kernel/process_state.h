@@ -1,5 +1,8 @@
-/* What a process is doing. A file of its own, since programs that list processes need it too. */
-#pragma once
+/*
+ * What a process is doing. A file of its own, since programs that list processes need it too.
+ */
+#ifndef PROCESS_STATE_H
+#define PROCESS_STATE_H
 
 typedef enum {
     READY,    /* can run, waits for its turn */
@@ -8,3 +11,5 @@ typedef enum {
     WAITING,  /* waits on a channel until somebody wakes it */
     ZOMBIE,   /* has ended; its parent has not asked for its status yet */
 } process_state_t;
+
+#endif

@@ -1,5 +1,8 @@
-/* The scheduler: the policy that picks who runs next. */
-#pragma once
+/*
+ * The scheduler: the policy that picks who runs next.
+ */
+#ifndef SCHEDULER_H
+#define SCHEDULER_H
 
 #include "process.h"
 
@@ -11,3 +14,5 @@ void scheduler(void);
 
 /* The next ready process in round-robin order; the idle process when there is none. */
 process_t *get_next_process(void);
+
+#endif

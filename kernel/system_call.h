@@ -1,8 +1,11 @@
-/* The system calls: what a program can ask of the kernel. A program puts the number in EAX and up
+/*
+ * The system calls: what a program can ask of the kernel. A program puts the number in EAX and up
  * to five arguments in EBX, ECX, EDX, ESI and EDI, executes `int 0x80`, and finds the result in
  * EAX: zero or more, or a negative error of error.h. All other registers keep their values. The
- * kernel and the programs both include this file. */
-#pragma once
+ * kernel and the programs both include this file.
+ */
+#ifndef SYSTEM_CALL_H
+#define SYSTEM_CALL_H
 
 #include <stdint.h>
 
@@ -31,7 +34,7 @@ enum system_call {
 #define TICKS_PER_SECOND 100
 
 /* Longest strings the kernel takes, without the NUL at their end. */
-#define NAME_MAX      31
+#define FILE_NAME_MAX      31
 #define ARGUMENT_MAX  255
 #define KEY_MAX       31
 #define PARAMETER_MAX 255
@@ -41,13 +44,15 @@ enum system_call {
 #define EXIT_KILLED        (-512)
 
 struct file_entry {
-    char name[NAME_MAX + 1];
+    char name[FILE_NAME_MAX + 1];
     uint32_t length; /* in bytes */
 };
 
 struct process_entry {
-    char name[NAME_MAX + 1];
+    char name[FILE_NAME_MAX + 1];
     uint32_t pid;
     uint32_t parent; /* pid of the process that spawned it, 0 if none is left */
     uint32_t state;  /* a process_state_t of process_state.h */
 };
+
+#endif

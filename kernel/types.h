@@ -1,7 +1,10 @@
-/* Types and addresses that the whole kernel uses. An address is either physical (what the memory
+/*
+ * Types and addresses that the whole kernel uses. An address is either physical (what the memory
  * chips see) or virtual (what an instruction sees); the two have types of their own, so that a
- * function's signature says which one it means. */
-#pragma once
+ * function's signature says which one it means.
+ */
+#ifndef TYPES_H
+#define TYPES_H
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -40,3 +43,5 @@ static inline uint32_t round_up(uint32_t value, uint32_t power_of_two)
 {
     return round_down(value + power_of_two - 1, power_of_two);
 }
+
+#endif
