@@ -8,7 +8,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "interrupts.h"
+#include "interrupt.h"
 #include "ports.h"
 
 enum {
