@@ -18,7 +18,7 @@ help: ## this list
 	@echo 'More than these do: ./lab --help'
 
 setup: ## install everything the commands below need
-	@$(SET_UP) build debug check
+	@$(SET_UP) build check
 
 demo: ## boot the kernel to its shell, grade a starter and a reference, show both score boards
 	@$(SET_UP) build

@@ -15,6 +15,7 @@ python=''    # the interpreter for the environment
 say() { printf 'kernelist: %s\n' "$*" >&2; }
 
 lack() { # PACKAGE... -- REASON
+    case " $missing " in *" $1 "*) return ;; esac
     while [ "$1" != -- ]; do
         missing="$missing $1"
         shift
@@ -66,7 +67,7 @@ need_debug() {
 need_check() {
     need_debug
     have shellcheck || lack shellcheck -- 'shellcheck: checks the shell scripts'
-    have bochs || lack bochs bochs-term -- 'Bochs 2.7 or newer: the second machine that the disk image must boot on'
+    have bochs || lack bochs bochs-term bochsbios -- 'Bochs 2.7 or newer: the second machine that the disk image must boot on'
 }
 
 list_for_other_systems() {
