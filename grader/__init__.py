@@ -1,1 +1,3 @@
 """Kernelist: composes, builds, boots, inspects and grades kernels."""
+
+VERSION = "0.1.0"

@@ -13,7 +13,8 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from grader.verdict import Graded, Grading, Outcome, Requirement, Stage, Verdict
+from grader.lab_file import Stage
+from grader.verdict import Graded, Grading, Outcome, Requirement, Verdict
 
 SCHEMA = "kernelist/result/1"
 """The version of the form. A new field keeps it, a changed meaning raises it."""

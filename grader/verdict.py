@@ -10,6 +10,8 @@ from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from typing import Any
 
+from grader.lab_file import Stage
+
 
 class Verdict(StrEnum):
     """A test's outcome. Ungradable is the grader's own fault and never costs a student points."""
@@ -93,15 +95,6 @@ class Graded:
     def points(self) -> float:
         """Points earned."""
         return self.requirement.points if self.outcome.verdict is Verdict.PASSED else 0
-
-
-@dataclass(frozen=True)
-class Stage:
-    """A part of a lab."""
-
-    number: int
-    title: str
-    points: float = 0
 
 
 @dataclass

@@ -1,0 +1,252 @@
+"""The command line `./lab`: what can be asked for, and with which exit status each ending is told.
+
+Only what a command needs is imported, and only when it is chosen: `./lab --help` answers at once.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import signal
+import sys
+from collections.abc import Callable, Sequence
+from types import FrameType
+from typing import Never
+
+from grader.faults import HandinFault, Ungradable, WrongUse
+
+GRADED, UNGRADABLE, WRONG_USE, INTERRUPTED = 0, 1, 2, 130
+
+DESCRIPTION = """\
+Kernelist: take a small kernel, rebuild it into the designs of the literature, and have the machine judge it.
+
+An ANSWER is what is put into a lab's place:
+  starter            what a student begins with (0 points)
+  stage:2            finished up to stage 2
+  reference          the finished solution
+  mutant:NAME        a wrong answer that the tests must catch
+  own                the files as they lie in this checkout
+  PATH               a hand-in: a folder with the lab's files
+Left out, it is your own files in a student's checkout and the reference where there are solutions.
+"""
+
+EXAMPLES = """\
+examples:
+  ./lab list                                       the labs, their stages and points
+  ./lab grade microkernel                          build, boot, test; a score board with every failure explained
+  ./lab grade microkernel --only 'fifo*'           only the tests whose names fit
+  ./lab grade microkernel --answer ~/handins/42 --json result.json --html report
+  ./lab debug microkernel test_fifo_among_senders  GDB at the very moment that test fails
+  ./lab run baseline                               the kernel's shell in this terminal (Ctrl-] leaves)
+  ./lab doctor                                     what is missing on this computer, and how to install it
+
+exit status: 0 graded, whatever the score; 1 not gradable (the grader's fault, or no emulator); 2 wrong use; 130 interrupted.
+More on a command: ./lab COMMAND --help
+"""
+
+
+class Parser(argparse.ArgumentParser):
+    """argparse, with a word on what was probably meant."""
+
+    def error(self, message: str) -> Never:
+        """End with status 2."""
+        raise WrongUse(f"{message}\nsee: {self.prog} --help")
+
+
+def _parser() -> Parser:
+    parser = Parser(
+        prog="./lab", description=DESCRIPTION, epilog=EXAMPLES, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--version", action="store_true", help="print the version")
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND", dest="command", parser_class=Parser)
+
+    def command(name: str, summary: str, text: str = "") -> Parser:
+        made: Parser = commands.add_parser(
+            name,
+            help=summary,
+            description=text or summary[0].upper() + summary[1:] + ".",
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )
+        return made
+
+    command("list", "the labs, their stages and points")
+
+    grade = command("grade", "build an answer, boot it, test it, show the score board", _GRADE)
+    _lab(grade)
+    _answer(grade)
+    grade.add_argument("--only", metavar="TEST", action="append", default=[], help="only this test; a glob; repeatable")
+    grade.add_argument("--json", metavar="FILE", help="write result.json (exists from the start, replaced at the end)")
+    grade.add_argument("--html", metavar="DIR", help="write the report as one page, DIR/index.html")
+    grade.add_argument("--junit", metavar="FILE", help="write JUnit XML")
+    grade.add_argument("--all", action="store_true", help="explain every failure, not only the first three")
+    grade.add_argument("--quiet", action="store_true", help="no score board, only what went wrong with the grading")
+    _seed(grade)
+    _workers(grade)
+    _sandbox(grade)
+
+    run = command("run", "boot to the kernel's shell in this terminal (Ctrl-] leaves)")
+    _lab(run)
+    _answer(run)
+    run.add_argument("--display", action="store_true", help="open the machine's screen in a window")
+    _sandbox(run)
+
+    debug = command("debug", "open GDB where a test fails, or at kernel_main", _DEBUG)
+    _lab(debug)
+    debug.add_argument("test", metavar="TEST", nargs="?", help="a test's name; left out: stop at kernel_main")
+    _answer(debug)
+    _seed(debug)
+    _sandbox(debug)
+
+    tree = command("tree", "write the composed sources (baseline + lab + answer) into a folder")
+    _lab(tree)
+    _answer(tree)
+    tree.add_argument("--output", metavar="DIR", required=True, help="a new or empty folder")
+
+    command("doctor", "look for everything that is needed, and say how to install what is missing")
+
+    bench = command("bench", "measure: the framework's speed, or a lab's experiment", _BENCH)
+    _lab(bench, optional=True)
+    _answer(bench)
+    bench.add_argument("--html", metavar="DIR", help="where the experiment's page goes (default: report/bench-LAB)")
+    bench.add_argument("--quick", action="store_true", help="fewer repetitions")
+    _sandbox(bench)
+
+    prove = command("prove", "show that a lab's tests tell right answers from wrong ones", _PROVE)
+    _lab(prove)
+    prove.add_argument("--runs", metavar="N", type=_count, default=1, help="grade each answer N times (default 1)")
+    prove.add_argument("--load", action="store_true", help="and once more beside two busy loops")
+    prove.add_argument(
+        "--answer", metavar="ANSWER", action="append", default=[], help="only these answers (repeatable; mutant:* is a glob)"
+    )
+    _workers(prove)
+    _sandbox(prove)
+    return parser
+
+
+_GRADE = """\
+Build an answer, boot it, test it from outside the machine, and show the score board: points by stage and test, then each failure with
+what was required, what was seen on the serial line and in the machine, what it usually means, and the command that opens the moment
+in GDB. The same files get the same verdicts every time, on a busy computer too.
+"""
+
+_DEBUG = """\
+Run one test up to its failure and hand the living machine to GDB, with the kernel's symbols and the commands of `help kernelist`
+(processes, page walks, descriptors, the current ring). Without a test: GDB at kernel_main.
+"""
+
+_BENCH = """\
+Without a lab: the framework's own speed, each figure beside its budget. With a lab: the experiment it ends with, as a table and a plot
+beside the literature's figures.
+"""
+
+_PROVE = """\
+Grade every answer the project has: the starter must get 0, each stage:K exactly the points of stages 1..K, the reference all, and each
+mutant must fail exactly the tests it names, with the same verdicts in every run.
+"""
+
+
+def _lab(parser: Parser, *, optional: bool = False) -> None:
+    parser.add_argument("lab", metavar="LAB", nargs="?" if optional else None, help="a lab's name (./lab list)")
+
+
+def _answer(parser: Parser) -> None:
+    parser.add_argument("--answer", metavar="ANSWER", default="", help="starter, stage:K, reference, mutant:NAME, own or PATH")
+
+
+def _seed(parser: Parser) -> None:
+    parser.add_argument("--seed", metavar="SEED", help="draw the same values again, or `random` for fresh ones")
+
+
+def _workers(parser: Parser) -> None:
+    parser.add_argument("-j", metavar="N", dest="workers", type=_count, default=0, help="machines at once (default: processors)")
+
+
+def _sandbox(parser: Parser) -> None:
+    parser.add_argument("--no-sandbox", action="store_true", help="where no sandbox works; only for code you trust")
+
+
+def _count(text: str) -> int:
+    if not text.isdecimal() or not 1 <= int(text) <= 1024:
+        raise argparse.ArgumentTypeError(f"a number from 1 to 1024 is wanted, not {text!r}")
+    return int(text)
+
+
+def _actions() -> dict[str, Callable[[argparse.Namespace], int]]:
+    from grader import commands
+
+    return {
+        "list": commands.list_labs,
+        "grade": commands.grade,
+        "run": commands.run,
+        "debug": commands.debug,
+        "tree": commands.tree,
+        "doctor": commands.doctor,
+        "bench": commands.bench,
+        "prove": commands.prove,
+    }
+
+
+def _parse(arguments: Sequence[str]) -> argparse.Namespace:
+    parser = _parser()
+    known = ["list", "grade", "run", "debug", "tree", "doctor", "bench", "prove"]
+    first = next((word for word in arguments if not word.startswith("-")), None)
+    if first is not None and first not in known:
+        from grader.names import near
+
+        raise WrongUse(f"there is no command {first!r}{near(first, known)}\nsee: ./lab --help")
+    parsed = parser.parse_args(arguments)
+    if parsed.command is None and not parsed.version:
+        parser.print_help()
+        raise SystemExit(WRONG_USE)
+    return parsed
+
+
+def _terminated(_number: int, _frame: FrameType | None) -> None:
+    raise KeyboardInterrupt
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command and return the exit status."""
+    signal.signal(signal.SIGTERM, _terminated)
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="replace")
+    try:
+        parsed = _parse(sys.argv[1:] if arguments is None else arguments)
+        if parsed.version:
+            import grader
+
+            print(f"kernelist {grader.VERSION}")
+            return GRADED
+        return _actions()[parsed.command](parsed)
+    except WrongUse as error:
+        return _say(str(error), WRONG_USE)
+    except HandinFault as error:
+        return _say(str(error), WRONG_USE)
+    except Ungradable as error:
+        return _say(str(error), UNGRADABLE)
+    except KeyboardInterrupt:
+        return _say("interrupted; nothing is left running", INTERRUPTED)
+    except BrokenPipeError:
+        # Whoever read our output has gone. Python would complain once more when it flushes at its end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return GRADED
+    except OSError as error:
+        return _say(f"{error.strerror or error}{f': {error.filename}' if error.filename else ''}", UNGRADABLE)
+    except Exception as error:  # the last net: whatever it is, it is the grader's fault and says so
+        if os.environ.get("KERNELIST_TRACEBACK"):
+            raise
+        return _say(
+            f"a fault of the grader itself: {type(error).__name__}: {error}\n"
+            "(KERNELIST_TRACEBACK=1 ./lab ... shows where; please report it)",
+            UNGRADABLE,
+        )
+
+
+def _say(message: str, status: int) -> int:
+    print(f"lab: {message}", file=sys.stderr)
+    return status
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

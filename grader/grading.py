@@ -1,0 +1,186 @@
+"""Grades one answer: composes its tree, builds it, runs the lab's tests in workers, and returns what came of it.
+
+The workers start while the answer is being built. Nothing here prints or writes a result: callers do, so that the parent alone does.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shlex
+import time
+from collections.abc import Callable, Iterable
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+from grader import seeds, tools
+from grader.build import Build, BuildFailed, build_tree
+from grader.faults import HandinFault, Ungradable
+from grader.lab_file import Lab, load_lab
+from grader.names import chosen
+from grader.paths import Project
+from grader.pool import Job, Pool, PoolError
+from grader.sandbox import Sandbox
+from grader.setting import Setting
+from grader.tree import Answer, Tree, compose
+from grader.verdict import Graded, Grading, Outcome, Requirement, Verdict, ungradable
+
+
+@dataclass(frozen=True)
+class Request:
+    """What is to be graded, and how."""
+
+    lab: str
+    answer: str = ""
+    """As `--answer` has it; empty for the project's default."""
+    only: tuple[str, ...] = ()
+    workers: int = 0
+    """0: one for each processor that this process may use."""
+    seed: str | None = None
+    sandboxed: bool = True
+
+
+@dataclass
+class Progress:
+    """What a caller is told while grading goes on. All calls come from the caller's own thread."""
+
+    say: Callable[[str], None] = field(default=lambda text: None)
+    total: Callable[[int], None] = field(default=lambda steps: None)
+    step: Callable[[], None] = field(default=lambda: None)
+
+
+def processors() -> int:
+    """Processors that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def default_answer(project: Project, lab: str) -> str:
+    """The reference where there are solutions, the student's own files elsewhere."""
+    return "reference" if project.solution(lab).is_dir() else "own"
+
+
+def grade(project: Project, request: Request, progress: Progress, grading: Grading) -> None:
+    """Fill in `grading`, which is truthful at any moment, even when this is interrupted.
+
+    Raises WrongUse (before anything is graded), LabFileError and KeyboardInterrupt; what is the hand-in's fault or the grader's stands
+    in the grading.
+    """
+    began = time.monotonic()
+    lab = load_lab(project, request.lab)
+    answer = Answer.parse(request.answer or default_answer(project, lab.name))
+    describe(grading, project, lab, request)
+    try:
+        with (
+            ThreadPoolExecutor(1) as aside,
+            Pool(lab.folder / "tests", request.workers or processors()) as pool,
+        ):
+            versions = aside.submit(tools.versions)
+            _grade(project, lab, answer, request, pool, progress, grading)
+            grading.versions = versions.result()
+    except (Ungradable, PoolError) as error:
+        grading.gradable, grading.message = False, str(error)
+    except KeyboardInterrupt:
+        grading.gradable, grading.complete = False, False
+        raise
+    finally:
+        grading.seconds = time.monotonic() - began
+
+
+def describe(grading: Grading, project: Project, lab: Lab, request: Request) -> None:
+    """The facts that stand before anything has run."""
+    grading.lab, grading.title, grading.stages = lab.name, lab.title, list(lab.stages)
+    grading.answer = request.answer or default_answer(project, lab.name)
+    grading.only = list(request.only)
+    grading.started = datetime.now(UTC).isoformat(timespec="seconds")
+    grading.hashes = {"grader": folder_hash(project.root / "grader"), "lab": folder_hash(lab.folder)}
+
+
+def _grade(
+    project: Project, lab: Lab, answer: Answer, request: Request, pool: Pool, progress: Progress, grading: Grading
+) -> None:
+    sandbox = Sandbox.detect(allowed=request.sandboxed)
+    grading.sandboxed = sandbox.active
+    if sandbox.warning:
+        grading.notes.append(sandbox.warning)
+    progress.say("building")
+    build: Build | None = None
+    tree: Tree | None = None
+    fault: HandinFault | None = None
+    try:
+        tree = compose(project, lab, answer)
+        grading.notes += tree.notes
+        grading.hashes |= {"hand_in": tree.answer_digest, "tree": tree.digest}
+        build = build_tree(project, tree, sandbox)
+    except HandinFault as error:
+        fault = error
+    grading.seed = seeds.choose(request.seed, tree.digest if tree else "")
+    progress.say("reading the tests")
+    requirements = select(pool.requirements(), request.only)
+    if fault is not None or build is None:
+        not_run = [_not_run(requirement) for requirement in requirements]
+        grading.tests = [finished(lab, requirement, outcome, request) for requirement, outcome in not_run]
+        grading.message = str(fault)
+        grading.build_output = str(fault) if isinstance(fault, BuildFailed) else ""
+        return
+    setting = Setting(build, grading.seed, request.sandboxed)
+    progress.say("testing")
+    progress.total(len(requirements))
+    outcomes: dict[str, Outcome] = {}
+    for requirement in requirements:
+        pool.submit(Job(requirement.name, setting.to_dict()))
+    while pool.outstanding:
+        done = pool.next(1.0)
+        if done is None:
+            continue
+        job, outcome = done
+        outcomes[job.test] = outcome
+        grading.tests = [finished(lab, known, outcomes[known.name], request) for known in requirements if known.name in outcomes]
+        grading.gradable = not any(test.outcome.verdict is Verdict.UNGRADABLE for test in grading.tests)
+        progress.step()
+
+
+def select(requirements: Iterable[Requirement], only: tuple[str, ...]) -> list[Requirement]:
+    """The tests to be run, by stage and then in the order of their files. Raises WrongUse for a pattern that chooses none."""
+    ordered = sorted(requirements, key=lambda requirement: requirement.stage)
+    if not only:
+        return ordered
+    names = set(chosen(only, [requirement.name for requirement in ordered]))
+    return [requirement for requirement in ordered if requirement.name in names]
+
+
+def _not_run(requirement: Requirement) -> tuple[Requirement, Outcome]:
+    return requirement, Outcome(requirement.name, Verdict.FAILED, "not run: there is nothing to test")
+
+
+def finished(lab: Lab, requirement: Requirement, outcome: Outcome, request: Request) -> Graded:
+    """A line of the board: with the handout's place and, for a failure, the command that opens its moment."""
+    if requirement.handout and "#" not in requirement.handout:
+        requirement = replace(requirement, handout=f"labs/{lab.name}/README.md#{requirement.handout}")
+    if outcome.verdict is Verdict.PASSED:
+        return Graded(requirement, outcome)
+    return Graded(requirement, outcome, debug_command(lab.name, requirement.name, request))
+
+
+def debug_command(lab: str, test: str, request: Request) -> str:
+    """What a person types to see the failure happen."""
+    words = ["./lab", "debug", lab, test]
+    if request.answer:
+        words += ["--answer", request.answer]
+    if request.seed:
+        words += ["--seed", request.seed]
+    return shlex.join(words)
+
+
+def folder_hash(folder: Path) -> str:
+    """SHA-256 over the names and contents of a folder's files, compiled modules left out."""
+    digest = hashlib.sha256()
+    for file in sorted(folder.rglob("*")):
+        if file.is_file() and "__pycache__" not in file.parts:
+            content = file.read_bytes()
+            digest.update(f"{file.relative_to(folder).as_posix()}\0{len(content)}\0".encode())
+            digest.update(content)
+    return digest.hexdigest()
