@@ -33,8 +33,8 @@ enum {
 };
 
 /* Characters by scan code; 0 where a key has none. */
-static const char PLAIN[] =
-    "\0\0" "1234567890-=\b\tqwertyuiop[]\n\0asdfghjkl;'`\0\\zxcvbnm,./\0*\0 ";
+static const char PLAIN[] = "\0\0"
+                            "1234567890-=\b\tqwertyuiop[]\n\0asdfghjkl;'`\0\\zxcvbnm,./\0*\0 ";
 static const char SHIFTED[] =
     "\0\0!@#$%^&*()_+\b\tQWERTYUIOP{}\n\0ASDFGHJKL:\"~\0|ZXCVBNM<>?\0*\0 ";
 
