@@ -25,12 +25,6 @@ int system_call(uint32_t number, uint32_t first, uint32_t second, uint32_t third
     return result;
 }
 
-_Noreturn void exit(int status)
-{
-    system_call(SYSTEM_CALL_EXIT, (uint32_t)status, 0, 0, 0, 0);
-    __builtin_unreachable();
-}
-
 int write(const void *buffer, size_t length)
 {
     return system_call(SYSTEM_CALL_WRITE, (uint32_t)buffer, length, 0, 0, 0);
@@ -39,21 +33,6 @@ int write(const void *buffer, size_t length)
 int read(void *buffer, size_t length)
 {
     return system_call(SYSTEM_CALL_READ, (uint32_t)buffer, length, 0, 0, 0);
-}
-
-int spawn(const char *name, const char *argument)
-{
-    return system_call(SYSTEM_CALL_SPAWN, (uint32_t)name, (uint32_t)argument, 0, 0, 0);
-}
-
-int wait(uint32_t pid, int *status)
-{
-    return system_call(SYSTEM_CALL_WAIT, pid, (uint32_t)status, 0, 0, 0);
-}
-
-int kill(uint32_t pid)
-{
-    return system_call(SYSTEM_CALL_KILL, pid, 0, 0, 0, 0);
 }
 
 void yield(void)
@@ -74,31 +53,6 @@ int getpid(void)
 uint32_t ticks(void)
 {
     return (uint32_t)system_call(SYSTEM_CALL_TICKS, 0, 0, 0, 0, 0);
-}
-
-int create_file(const char *name, const void *data, size_t length)
-{
-    return system_call(SYSTEM_CALL_CREATE_FILE, (uint32_t)name, (uint32_t)data, length, 0, 0);
-}
-
-int read_file(const char *name, void *buffer, uint32_t offset, size_t length)
-{
-    return system_call(SYSTEM_CALL_READ_FILE, (uint32_t)name, (uint32_t)buffer, offset, length, 0);
-}
-
-int delete_file(const char *name)
-{
-    return system_call(SYSTEM_CALL_DELETE_FILE, (uint32_t)name, 0, 0, 0, 0);
-}
-
-int list_files(struct file_entry *entries, uint32_t max)
-{
-    return system_call(SYSTEM_CALL_LIST_FILES, (uint32_t)entries, max, 0, 0, 0);
-}
-
-int list_processes(struct process_entry *entries, uint32_t max)
-{
-    return system_call(SYSTEM_CALL_LIST_PROCESSES, (uint32_t)entries, max, 0, 0, 0);
 }
 
 int memory_map(void *address, size_t length)
