@@ -10,20 +10,25 @@
 
 #define KERNEL_STACK_SIZE 8192u
 
-/* What a processor needs to go on with a process. All of the program's registers are in the trap
+/* What the processor needs to go on with a process. All of the program's registers are in the trap
  * frame on the process's kernel stack; the kernel's own, at the place where it stopped, are on the
- * same stack below. So one stack pointer and one address space are all that is left to keep. */
+ * same stack below. So a stack pointer and an address space are all that is left to keep. */
 typedef struct {
-    uint32_t *kernel_esp;              /* where run_next_process left this kernel stack */
-    uint8_t *kernel_stack;             /* its lowest byte; NULL for the idle process */
+    uint32_t *kernel_esp;              /* where run_next_process left the kernel stack */
+    uint8_t *kernel_stack;             /* its lowest byte */
     physical_address_t page_directory; /* the address space */
-    trap_frame_t *trap_frame;          /* the program's registers, at the top of the stack */
 } process_context_t;
 
+/* The program's registers, at the top of the kernel stack: those with which it entered the kernel. */
+trap_frame_t *context_trap_frame(const process_context_t *context);
+
 /* Prepares a context that, when it first runs, enters ring 3 at `entry` with this stack pointer.
- * Returns OK or E_MEMORY. The address space stays the caller's until then. */
+ * Returns OK or E_MEMORY. The address space is only used, not owned. */
 int context_create(process_context_t *context, physical_address_t page_directory,
                    virtual_address_t entry, virtual_address_t user_esp);
+
+/* Makes a context of what runs now, on the stack and in the address space of the kernel's start. */
+void context_adopt(process_context_t *context);
 
 /* Frees the kernel stack. The context must not be the one that runs. */
 void context_destroy(process_context_t *context);

@@ -33,6 +33,9 @@ void interrupt_handler(trap_frame_t *frame);
 /* Called by isr_32 at every tick of the timer, with interrupts off. */
 void timer_handler(trap_frame_t *frame);
 
+/* Carries out the system call that the frame's registers ask for, and puts the result into its EAX. */
+void system_call_handler(trap_frame_t *frame);
+
 /* Has `handler` called, with interrupts off, whenever the device on this request line (0..15)
  * interrupts, and opens the line. The handler must not block. */
 typedef void (*irq_handler_t)(void);

@@ -1,11 +1,11 @@
 /*
- * Paging: address spaces, the pages in them, and the checks that stand between the kernel and a
- * pointer it got from a program. An address space is named by the physical address of its page
- * directory, which is what the processor's CR3 register holds.
+ * Paging: address spaces and the pages in them. An address space is named by the physical address
+ * of its page directory, which is what the processor's CR3 register holds.
  */
 #ifndef PAGING_H
 #define PAGING_H
 
+#include "error.h"
 #include "types.h"
 
 /* An entry of a page directory or page table: a frame's address and, in the low bits, flags. */
@@ -45,18 +45,5 @@ int page_map(physical_address_t directory, virtual_address_t address, physical_a
 
 /* Unmaps the page at `address` and returns the frame it was mapped to, 0 if it was not mapped. */
 physical_address_t page_unmap(physical_address_t directory, virtual_address_t address);
-
-/* OK when a program in the present address space may read (or, with `writable`, write) all of the
- * range; otherwise E_FAULT. An empty range is OK wherever it is. */
-int user_range_check(virtual_address_t start, uint32_t length, bool writable);
-
-/* Copy between the kernel and the present address space's program. Return OK or E_FAULT; then
- * nothing was copied. */
-int copy_from_user(void *to, virtual_address_t from, uint32_t length);
-int copy_to_user(virtual_address_t to, const void *from, uint32_t length);
-
-/* Copies a NUL-terminated string of at most `size` - 1 characters. Returns its length, E_FAULT, or
- * E_NAME when it is longer. */
-int copy_string_from_user(char *to, virtual_address_t from, uint32_t size);
 
 #endif

@@ -6,6 +6,7 @@
 #define PROCESS_H
 
 #include "context.h"
+#include "error.h"
 #include "process_state.h"
 #include "system_call.h"
 #include "types.h"
@@ -40,9 +41,6 @@ void process_init(void);
 /* Creates a READY process from an ELF image. Returns its pid or an error. */
 int process_create(const char *name, const void *image, uint32_t length, const char *argument);
 
-/* Creates a process from the program of that name, in the archive or else on the disk. */
-int process_spawn(const char *name, const char *argument);
-
 /* Ends the running process. */
 _Noreturn void process_exit(int status);
 
@@ -56,8 +54,8 @@ int process_wait(uint32_t pid, int *status);
 /* Lets the other ready processes run first. */
 void process_yield(void);
 
-/* Blocks the running process for that many ticks. */
-void process_sleep(uint32_t ticks);
+/* Blocks the running process until that many ticks have passed. */
+void process_sleep(uint32_t duration);
 
 /* Blocks the running process until process_wake is called for the same channel: any address that
  * both sides agree on. Interrupts are off in the kernel, so no wake-up falls between a check of
@@ -66,7 +64,7 @@ void process_sleep_on(const void *channel);
 void process_wake(const void *channel);
 
 /* At every tick: wakes the sleepers whose time has come, and forgets dead orphans. */
-void process_tick(uint32_t now);
+void process_tick(void);
 
 /* Fills in at most `max` entries and returns how many. */
 uint32_t process_list(struct process_entry *entries, uint32_t max);

@@ -22,6 +22,13 @@ typedef uint32_t virtual_address_t;
 #define KBASE             0xC0000000u
 #define DIRECT_MAP_LENGTH (256u * 1024 * 1024)
 
+/* A program's half. Its lowest page is never mapped, so that a NULL pointer faults, and neither is
+ * the page below the stack, so that a stack that grows too long does. */
+#define USER_START      PAGE_SIZE
+#define USER_END        (USER_STACK_TOP - USER_STACK_SIZE - PAGE_SIZE)
+#define USER_STACK_SIZE (4 * PAGE_SIZE)
+#define USER_STACK_TOP  0xBFFFE000u
+
 static inline void *physical_to_virtual(physical_address_t address)
 {
     assert(address < DIRECT_MAP_LENGTH);
