@@ -50,6 +50,22 @@ void timer_handler(trap_frame_t *frame)
     scheduler();
 }
 
+/* Says so when the disk's files cannot be used. A first program that came with the kernel may do
+ * without them, and then the disk, which answers when it likes, is left alone. */
+static void check_disk(const char *first_program)
+{
+    const void *data;
+    uint32_t length;
+    int error = ata_init();
+
+    if (error == OK && archive_find(first_program, &data, &length) != OK) {
+        error = filesystem_init();
+    }
+    if (error != OK) {
+        print_format("the disk cannot be used: %s\n", error_name(error));
+    }
+}
+
 /* The boot archive's parameters may name another program than the shell, and give it an argument. */
 static void start_first_program(void)
 {
@@ -62,6 +78,7 @@ static void start_first_program(void)
     if (parameter_get("argument", argument, sizeof argument) < 0) {
         argument[0] = '\0';
     }
+    check_disk(name);
     const int result = process_spawn(name, argument);
     if (result < 0) {
         print_format("cannot start %s: %s\n", name, error_name(result));
