@@ -33,8 +33,13 @@ void interrupt_handler(trap_frame_t *frame);
 /* Called by isr_32 at every tick of the timer, with interrupts off. */
 void timer_handler(trap_frame_t *frame);
 
-/* Carries out the system call that the frame's registers ask for, and puts the result into its EAX. */
+/* Carries out the system call that the frame's registers ask for, and puts the result into its EAX.
+ */
 void system_call_handler(trap_frame_t *frame);
+
+/* Called for the numbers SYSTEM_CALL_LAB_FIRST to SYSTEM_CALL_LAB_LAST. Returns what the program
+ * finds in EAX. The baseline's knows none of them; a lab that has calls defines its own. */
+int lab_system_call(trap_frame_t *caller);
 
 /* Has `handler` called, with interrupts off, whenever the device on this request line (0..15)
  * interrupts, and opens the line. The handler must not block. */

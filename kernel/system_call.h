@@ -29,6 +29,9 @@ enum system_call {
     SYSTEM_CALL_MEMORY_UNMAP = 16,   /* (address, length) */
     SYSTEM_CALL_PARAMETER = 17,      /* (key, buffer, size) -> length of the boot parameter */
     SYSTEM_CALL_SHUTDOWN = 18,       /* (status), does not return */
+
+    SYSTEM_CALL_LAB_FIRST = 32, /* the numbers from here ... */
+    SYSTEM_CALL_LAB_LAST = 63,  /* ... to here are a lab's own: see lab_system_call */
 };
 
 #define TICKS_PER_SECOND 100

@@ -1,0 +1,67 @@
+/*
+ * Reads the kernel's count of switches before and after something that switches. The grader counts
+ * the calls of run_next_process itself, from outside, between count_from_here and count_to_here,
+ * and compares.
+ */
+#include "../kernel/lab_calls.h"
+#include "library.h"
+#include "probe.h"
+
+/* The grader has breakpoints on these two; the empty assembly keeps the calls from being optimized
+ * away. */
+__attribute__((noinline)) void count_from_here(void)
+{
+    __asm__ volatile("");
+}
+
+__attribute__((noinline)) void count_to_here(void)
+{
+    __asm__ volatile("");
+}
+
+/* Keeps the processor until so many ticks have passed: only the timer can take it away. */
+static void spin(uint32_t duration)
+{
+    uint32_t start = ticks();
+
+    while (ticks() - start < duration) {
+    }
+}
+
+static void act(uint32_t yields, uint32_t sleeps, uint32_t spins)
+{
+    for (uint32_t i = 0; i < yields; i++) {
+        yield();
+    }
+    for (uint32_t i = 0; i < sleeps; i++) {
+        sleep(1);
+    }
+    spin(spins);
+}
+
+int main(const char *argument)
+{
+    if (probe_number(argument, "partner", 0) != 0) {
+        for (;;) {
+            act(probe_number(argument, "yields", 0), 0, probe_number(argument, "spins", 0));
+        }
+    }
+    char partner[64];
+    if (probe_text(argument, "with", partner, sizeof(partner))) {
+        /* "with=yields" is a partner that gives the processor back at once, "with=spins" one that
+         * never does. */
+        spawn("count_switches", partner[0] == 'y' ? "partner=1 yields=1" : "partner=1 spins=1000");
+    }
+    sleep(1);
+
+    count_from_here();
+    int before = system_call(LAB_CALL_SWITCHES, 0, 0, 0, 0, 0);
+    act(probe_number(argument, "yields", 0), probe_number(argument, "sleeps", 0),
+        probe_number(argument, "spins", 0));
+    int after = system_call(LAB_CALL_SWITCHES, 0, 0, 0, 0, 0);
+    count_to_here();
+
+    probe_report("before", (uint32_t)before);
+    probe_report("after", (uint32_t)after);
+    probe_finish();
+}

@@ -1,0 +1,47 @@
+/*
+ * The scheduler. Round robin: the places of the processes list take turns, each for one tick of the
+ * timer at most. Only who runs next is decided here; how, is run_next_process's part (context.c).
+ */
+#include "scheduler.h"
+
+/* The place in the list of the process that had the last turn. */
+static uint32_t last_turn;
+
+// STAGE 1 {
+uint32_t switches_count;
+// STAGE 1 }
+
+void scheduler_init(void)
+{
+    last_turn = PROCESSES_MAX - 1;
+}
+
+process_t *get_next_process(void)
+{
+    for (uint32_t i = 1; i <= PROCESSES_MAX; i++) {
+        const uint32_t place = (last_turn + i) % PROCESSES_MAX;
+
+        if (processes[place] != NULL && processes[place]->state == READY) {
+            last_turn = place;
+            return processes[place];
+        }
+    }
+    return &idle_process;
+}
+
+void scheduler(void)
+{
+    process_t *previous = current_process;
+
+    if (previous->state == RUNNING) {
+        previous->state = READY;
+    }
+    current_process = get_next_process();
+    current_process->state = RUNNING;
+    if (current_process != previous) {
+        // STAGE 1 {
+        switches_count++;
+        // STAGE 1 }
+        run_next_process(&previous->context, &current_process->context);
+    }
+}
