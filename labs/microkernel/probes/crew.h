@@ -15,6 +15,7 @@
 
 static struct {
     char program[24]; /* this program's name in the archive */
+    const char *argument;
     char role[20];
     uint32_t nonce;
     uint32_t home; /* endpoint of the process that started this one */
@@ -96,6 +97,19 @@ static inline int crew_wait(int pid)
     return status;
 }
 
+/* Whether a process of that name is listed; stores its process id. */
+static inline bool crew_find(const char *name, uint32_t *pid)
+{
+    static struct process_entry entries[64];
+    int count = list_processes(entries, 64);
+    for (int i = 0; i < count; i++)
+        if (strcmp(entries[i].name, name) == 0) {
+            *pid = entries[i].pid;
+            return true;
+        }
+    return false;
+}
+
 /* Every word of a letter follows from the nonce, the letter's key and the word's place; word 0 of letter 0 is the nonce. */
 static inline uint32_t letter_word(uint32_t key, uint32_t place)
 {
@@ -142,6 +156,7 @@ static inline void sleep_until(uint32_t tick)
 static inline int crew_play(const char *program, const char *argument, const struct crew_role *roles)
 {
     crew_append(crew.program, program);
+    crew.argument = argument;
     if (!probe_text(argument, "role", crew.role, sizeof crew.role))
         crew_give_up("no role", 0);
     crew.nonce = probe_number(argument, "nonce", 0);

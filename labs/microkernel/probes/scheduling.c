@@ -1,0 +1,300 @@
+/*
+ * The scheduler server, from both sides. As a client: processes that use up their quanta and count how far they got.
+ * As the server itself, when a test puts this program into its place: policies good and evil, chosen by the boot
+ * parameter `policy`. A client sets an evil policy off by notifying the server, with the slot it is to abuse.
+ */
+#include "crew.h"
+
+#define GO 0x80000000u /* the bit that sets a policy off; the slots that it is about stand below */
+
+static uint32_t asked;       /* questions so far */
+static uint32_t asked_since; /* questions since the policy was set off */
+static uint32_t go;          /* 0 until a client set the policy off */
+
+static bool is_ready(const message_t *question, uint32_t slot)
+{
+    return slot < ENDPOINT_SLOTS && (question->payload[2 + slot / 32] >> slot % 32 & 1) != 0;
+}
+
+/* The next ready slot after `slot`, in a circle; SLOT_NONE when none is. */
+static uint32_t next_ready(const message_t *question, uint32_t slot)
+{
+    for (uint32_t step = 1; step <= ENDPOINT_SLOTS; step++)
+        if (is_ready(question, (slot + step) % ENDPOINT_SLOTS))
+            return (slot + step) % ENDPOINT_SLOTS;
+    return SLOT_NONE;
+}
+
+static uint32_t round_robin(const message_t *question)
+{
+    static uint32_t last;
+    uint32_t slot = next_ready(question, last);
+    return last = slot != SLOT_NONE ? slot : last;
+}
+
+/* Three quanta of four go to the slot of the favourite. */
+static uint32_t favour(const message_t *question)
+{
+    uint32_t favourite = go & 0xff;
+    return go != 0 && asked % 4 != 0 && is_ready(question, favourite) ? favourite : round_robin(question);
+}
+
+/* Every third answer, up to six, is a slot that cannot run. */
+static uint32_t lie(const message_t *question)
+{
+    uint32_t slot = go & 0xffff;
+    bool lies = go != 0 && asked_since % 3 == 1 && asked_since < 18 && !is_ready(question, slot);
+    return lies ? slot : round_robin(question);
+}
+
+static uint32_t hang(const message_t *question)
+{
+    while (go != 0)
+        __asm__ volatile("pause");
+    return round_robin(question);
+}
+
+static uint32_t doze(const message_t *question)
+{
+    if (go != 0)
+        sleep(100000);
+    return round_robin(question);
+}
+
+static uint32_t crash(const message_t *question)
+{
+    if (go != 0)
+        __asm__ volatile("cli");
+    return round_robin(question);
+}
+
+/* Checks the questions themselves; after twelve since it was set off, it reports and ends the test. */
+static uint32_t witness(const message_t *question)
+{
+    static uint32_t wrong_sender, wrong_type, wrong_tick, itself, sleeper, no_spinner, spinner_ended, last_tick;
+    uint32_t spinning = go & 0xff, sleeping = go >> 8 & 0xff, self = (uint32_t)ipc_endpoint() % ENDPOINT_SLOTS;
+    wrong_sender += question->sender != ENDPOINT_KERNEL;
+    wrong_type += question->type != MESSAGE_SCHEDULE;
+    wrong_tick += (int32_t)(question->payload[1] - last_tick) < 0 || question->payload[1] > ticks();
+    last_tick = question->payload[1];
+    itself += is_ready(question, self);
+    if (go != 0) {
+        sleeper += is_ready(question, sleeping);
+        no_spinner += question->payload[0] == spinning && !is_ready(question, spinning);
+        spinner_ended += question->payload[0] == spinning;
+    }
+    if (asked_since == 12) {
+        probe_report("wrong sender", wrong_sender);
+        probe_report("wrong type", wrong_type);
+        probe_report("wrong tick", wrong_tick);
+        probe_report("itself ready", itself);
+        probe_report("sleeper ready", sleeper);
+        probe_report("spinner unready", no_spinner);
+        probe_report("spinner ended", spinner_ended);
+        probe_report("foreign reply", (uint32_t)(ipc_reply((uint32_t)ipc_service(SERVICE_PROCESS), question) < 0));
+        probe_finish();
+    }
+    return round_robin(question);
+}
+
+/* The scheduler server's loop, for any policy. */
+static int serve(uint32_t (*policy)(const message_t *question))
+{
+    for (;;) {
+        message_t message = {0};
+        if (ipc_receive(ENDPOINT_KERNEL, &message, 0) != 0)
+            return 1;
+        if (message.type == MESSAGE_NOTIFICATION) {
+            go = message.payload[0];
+            continue;
+        }
+        asked++;
+        asked_since += go != 0;
+        message_t answer = {.type = MESSAGE_RUN};
+        answer.payload[0] = policy(&message);
+        ipc_reply(ENDPOINT_KERNEL, &answer);
+    }
+}
+
+/* Never listens at all. */
+static int deaf(void)
+{
+    for (;;)
+        sleep(100000);
+    return 0;
+}
+
+static int serve_policy(void)
+{
+    static const struct {
+        const char *name;
+        uint32_t (*choose)(const message_t *question);
+    } policies[] = {{"round_robin", round_robin}, {"favour", favour}, {"lie", lie},        {"hang", hang},
+                    {"doze", doze},               {"crash", crash},   {"witness", witness}};
+    char argument[PARAMETER_MAX + 1], policy[16] = "";
+    parameter("argument", argument, sizeof argument);
+    probe_text(argument, "policy", policy, sizeof policy);
+    if (strcmp(policy, "deaf") == 0)
+        return deaf();
+    for (uint32_t i = 0; i < sizeof policies / sizeof policies[0]; i++)
+        if (strcmp(policies[i].name, policy) == 0)
+            return serve(policies[i].choose);
+    return 1;
+}
+
+/* Computes until tick b, without ever giving the processor away; its exit status says how far it got. */
+static int spinner(void)
+{
+    int count = 0;
+    if (crew.a != 0 && crew_hello() != 0)
+        return -1;
+    while ((int32_t)(ticks() - crew.b) < 0) {
+        for (volatile int i = 0; i < 500; i++)
+            ;
+        count++;
+    }
+    return count;
+}
+
+/* Sleeps until tick b, having said where it is. */
+static int sleeper(void)
+{
+    int result = crew_hello();
+    sleep_until(crew.b);
+    return result;
+}
+
+static uint32_t scheduler_endpoint(void)
+{
+    int endpoint = ipc_service(SERVICE_SCHEDULER);
+    if (endpoint <= 0)
+        crew_give_up("no scheduler", endpoint);
+    return (uint32_t)endpoint;
+}
+
+/* Three equal processes compute for b ticks. */
+static int shares(void)
+{
+    uint32_t until = ticks() + 3 + crew.b;
+    int pids[3];
+    for (int i = 0; i < 3; i++)
+        pids[i] = crew_start("spinner", 0, until);
+    static const char *const keys[] = {"first", "second", "third"};
+    for (int i = 0; i < 3; i++)
+        probe_report(keys[i], (uint32_t)crew_wait(pids[i]));
+    probe_report("service", (uint32_t)ipc_service(SERVICE_SCHEDULER));
+    probe_finish();
+    return 0;
+}
+
+/* Two computing processes; the server is told to favour the first (a = 0) or the second. */
+static int favourite(void)
+{
+    uint32_t until = ticks() + 4 + crew.b, endpoints[2], scheduler = scheduler_endpoint();
+    int pids[2];
+    for (int i = 0; i < 2; i++)
+        pids[i] = crew_start_known("spinner", 1, until, &endpoints[i]);
+    ipc_notify(scheduler, GO | endpoints[crew.a] % ENDPOINT_SLOTS);
+    probe_report("favourite", (uint32_t)crew_wait(pids[crew.a]));
+    probe_report("other", (uint32_t)crew_wait(pids[1 - crew.a]));
+    probe_finish();
+    return 0;
+}
+
+/* The slot that the liar names: that of a process which sleeps (a = 0), of one that has ended (1), or none at all. */
+static uint32_t useless_slot(uint32_t kind, uint32_t until)
+{
+    uint32_t endpoint;
+    if (kind == 0) {
+        crew_start_known("sleeper", 0, until, &endpoint);
+        return endpoint % ENDPOINT_SLOTS;
+    }
+    if (kind == 1) {
+        crew_wait(crew_start_known("sleeper", 0, 0, &endpoint));
+        return endpoint % ENDPOINT_SLOTS;
+    }
+    return 0x7000 + crew.nonce % 0x0fff;
+}
+
+/* Two computing processes, while the server answers with slots that cannot run. */
+static int lied_to(void)
+{
+    uint32_t until = ticks() + 5 + crew.b, scheduler = scheduler_endpoint();
+    int pids[2] = {crew_start("spinner", 0, until), crew_start("spinner", 0, until)};
+    uint32_t slot = useless_slot(crew.a, until); /* after the others, so that nobody gets the dead one's slot */
+    ipc_notify(scheduler, GO | slot);
+    probe_report("slot", slot);
+    probe_report("first", (uint32_t)crew_wait(pids[0]));
+    probe_report("second", (uint32_t)crew_wait(pids[1]));
+    probe_finish();
+    return 0;
+}
+
+/* Two computing processes, while the server stops answering (a = 0) or is killed. */
+static int forsaken(void)
+{
+    uint32_t until = ticks() + 5 + crew.b, scheduler = scheduler_endpoint(), pid = 0;
+    int pids[2] = {crew_start("spinner", 0, until), crew_start("spinner", 0, until)};
+    if (crew.a == 0) {
+        ipc_notify(scheduler, GO);
+    } else {
+        crew_find("scheduler_server", &pid);
+        probe_report("killed", (uint32_t)kill(pid));
+    }
+    probe_report("first", (uint32_t)crew_wait(pids[0]));
+    probe_report("second", (uint32_t)crew_wait(pids[1]));
+    probe_report("later", (uint32_t)(crew_wait(crew_start("spinner", 0, ticks() + 2)) > 0));
+    probe_finish();
+    return 0;
+}
+
+/* For `witness`: somebody who computes and somebody who sleeps, and the server knows of both. */
+static int questions(void)
+{
+    uint32_t until = ticks() + 60, spinning, sleeping, scheduler = scheduler_endpoint();
+    crew_start_known("sleeper", 0, until, &sleeping);
+    crew_start_known("spinner", 1, until, &spinning);
+    ipc_notify(scheduler, GO | sleeping % ENDPOINT_SLOTS << 8 | spinning % ENDPOINT_SLOTS);
+    sleep_until(until);
+    return 0;
+}
+
+/* Kills the scheduler server, and waits until there is a new one. */
+static int restarted(void)
+{
+    uint32_t old = scheduler_endpoint(), pid = 0, start = ticks();
+    crew_find("scheduler_server", &pid);
+    probe_report("killed", (uint32_t)kill(pid));
+    int endpoint = ipc_service(SERVICE_SCHEDULER);
+    while ((endpoint <= 0 || endpoint == (int)old) && ticks() - start < 120) {
+        sleep(1);
+        endpoint = ipc_service(SERVICE_SCHEDULER);
+    }
+    probe_report("old", old);
+    probe_report("new", (uint32_t)endpoint);
+    probe_report("after", ticks() - start);
+    int pids[2] = {crew_start("spinner", 0, ticks() + 6), crew_start("spinner", 0, ticks() + 6)};
+    probe_report("first", (uint32_t)crew_wait(pids[0]));
+    probe_report("second", (uint32_t)crew_wait(pids[1]));
+    probe_finish();
+    return 0;
+}
+
+int main(const char *argument)
+{
+    static const struct crew_role roles[] = {
+        {"shares", shares},
+        {"favourite", favourite},
+        {"lied_to", lied_to},
+        {"forsaken", forsaken},
+        {"questions", questions},
+        {"restarted", restarted},
+        {"spinner", spinner},
+        {"sleeper", sleeper},
+        {NULL, NULL},
+    };
+    char role[20];
+    if (!probe_text(argument, "role", role, sizeof role))
+        return serve_policy();
+    return crew_play("scheduling", argument, roles);
+}
