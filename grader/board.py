@@ -1,7 +1,8 @@
 """The score board in the terminal: points by stage and test, then every failure explained, first failure first.
 
-It reads the same without colour: verdicts are words and marks, not hues. Everything that a guest or a compiler wrote has been made
-harmless before, and is printed with a bar on its left, so that none of it can pass for a line of the board.
+It reads the same without colour: verdicts are words and marks, not hues. Everything that a guest or a compiler wrote
+has been made harmless before, and is printed with a bar on its left, so that none of it can pass for a line of the
+board.
 """
 
 from __future__ import annotations
@@ -86,7 +87,9 @@ def _table(grading: Grading) -> RenderableType:
         points = number(sum(test.points for test in tests))
         of = number(sum(test.requirement.points for test in tests))
         table.add_row()
-        table.add_row("", Text(f"Stage {stage.number}: {stage.title}", style="bold"), Text(f"{points}/{of}", style="bold"))
+        table.add_row(
+            "", Text(f"Stage {stage.number}: {stage.title}", style="bold"), Text(f"{points}/{of}", style="bold")
+        )
         for test in tests:
             table.add_row(*_row(test))
     return table

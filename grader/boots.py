@@ -1,7 +1,8 @@
 """The `boot` of a graded test: from a probe's name to a started machine.
 
-A test boots a probe with parameters of its own. The probe, every program of the tree and the run's parameters go into the boot archive,
-so that nothing of a test depends on the disk's timing; the disk holds the same programs and whatever files the test asks for.
+A test boots a probe with parameters of its own. The probe, every program of the tree and the run's parameters go into
+the boot archive, so that nothing of a test depends on the disk's timing; the disk holds the same programs and
+whatever files the test asks for.
 """
 
 from __future__ import annotations

@@ -40,8 +40,8 @@ examples:
   ./lab run baseline                               the kernel's shell in this terminal (Ctrl-] leaves)
   ./lab doctor                                     what is missing on this computer, and how to install it
 
-exit status: 0 graded, whatever the score; 1 not gradable (the grader's fault, or no emulator); 2 wrong use; 130 interrupted.
-More on a command: ./lab COMMAND --help
+exit status: 0 graded, whatever the score; 1 not gradable (the grader's fault, or no emulator); 2 wrong use; 130
+interrupted. More on a command: ./lab COMMAND --help
 """
 
 
@@ -116,7 +116,11 @@ def _parser() -> Parser:
     prove.add_argument("--runs", metavar="N", type=_count, default=1, help="grade each answer N times (default 1)")
     prove.add_argument("--load", action="store_true", help="and once more beside two busy loops")
     prove.add_argument(
-        "--answer", metavar="ANSWER", action="append", default=[], help="only these answers (repeatable; mutant:* is a glob)"
+        "--answer",
+        metavar="ANSWER",
+        action="append",
+        default=[],
+        help="only these answers (repeatable; mutant:* is a glob)",
     )
     _workers(prove)
     _sandbox(prove)
@@ -124,24 +128,24 @@ def _parser() -> Parser:
 
 
 _GRADE = """\
-Build an answer, boot it, test it from outside the machine, and show the score board: points by stage and test, then each failure with
-what was required, what was seen on the serial line and in the machine, what it usually means, and the command that opens the moment
-in GDB. The same files get the same verdicts every time, on a busy computer too.
+Build an answer, boot it, test it from outside the machine, and show the score board: points by stage and test, then
+each failure with what was required, what was seen on the serial line and in the machine, what it usually means, and
+the command that opens the moment in GDB. The same files get the same verdicts every time, on a busy computer too.
 """
 
 _DEBUG = """\
-Run one test up to its failure and hand the living machine to GDB, with the kernel's symbols and the commands of `help kernelist`
-(processes, page walks, descriptors, the current ring). Without a test: GDB at kernel_main.
+Run one test up to its failure and hand the living machine to GDB, with the kernel's symbols and the commands of `help
+kernelist` (processes, page walks, descriptors, the current ring). Without a test: GDB at kernel_main.
 """
 
 _BENCH = """\
-Without a lab: the framework's own speed, each figure beside its budget. With a lab: the experiment it ends with, as a table and a plot
-beside the literature's figures.
+Without a lab: the framework's own speed, each figure beside its budget. With a lab: the experiment it ends with, as a
+table and a plot beside the literature's figures.
 """
 
 _PROVE = """\
-Grade every answer the project has: the starter must get 0, each stage:K exactly the points of stages 1..K, the reference all, and each
-mutant must fail exactly the tests it names, with the same verdicts in every run.
+Grade every answer the project has: the starter must get 0, each stage:K exactly the points of stages 1..K, the
+reference all, and each mutant must fail exactly the tests it names, with the same verdicts in every run.
 """
 
 
@@ -150,7 +154,9 @@ def _lab(parser: Parser, *, optional: bool = False) -> None:
 
 
 def _answer(parser: Parser) -> None:
-    parser.add_argument("--answer", metavar="ANSWER", default="", help="starter, stage:K, reference, mutant:NAME, own or PATH")
+    parser.add_argument(
+        "--answer", metavar="ANSWER", default="", help="starter, stage:K, reference, mutant:NAME, own or PATH"
+    )
 
 
 def _seed(parser: Parser) -> None:
@@ -158,7 +164,9 @@ def _seed(parser: Parser) -> None:
 
 
 def _workers(parser: Parser) -> None:
-    parser.add_argument("-j", metavar="N", dest="workers", type=_count, default=0, help="machines at once (default: processors)")
+    parser.add_argument(
+        "-j", metavar="N", dest="workers", type=_count, default=0, help="machines at once (default: processors)"
+    )
 
 
 def _sandbox(parser: Parser) -> None:

@@ -3,10 +3,17 @@
 from __future__ import annotations
 
 import argparse
+import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from grader.faults import WrongUse
 from grader.paths import Project
+
+if TYPE_CHECKING:
+    from grader.build import Build
+    from grader.sandbox import Sandbox
 
 GRADED, UNGRADABLE, INTERRUPTED = 0, 1, 130
 
@@ -40,6 +47,7 @@ def grade(arguments: argparse.Namespace) -> int:
 
     from grader import board, result
     from grader import grading as engine
+    from grader.progress import Progress
     from grader.verdict import Grading
 
     project = Project.here()
@@ -61,7 +69,7 @@ def grade(arguments: argparse.Namespace) -> int:
     grading = Grading(name, name, answer)
     interrupted = False
     with board.Watch(Console(stderr=True), f"{name}: starting", quiet=arguments.quiet) as watch:
-        progress = engine.Progress(lambda text: watch.say(f"{name}: {text}"), watch.total, watch.step)
+        progress = Progress(lambda text: watch.say(f"{name}: {text}"), watch.total, watch.step)
         try:
             engine.grade(project, request, progress, grading)
         except KeyboardInterrupt:
@@ -83,3 +91,113 @@ def grade(arguments: argparse.Namespace) -> int:
     if interrupted:
         raise KeyboardInterrupt
     return GRADED if grading.gradable else UNGRADABLE
+
+
+def _written(write: Callable[[], None]) -> None:
+    """A result that cannot be written at the start is wrong use: better said now than after minutes of grading."""
+    try:
+        write()
+    except OSError as error:
+        raise WrongUse(f"cannot write {error.filename or 'the result'}: {error.strerror}") from error
+
+
+def _answer(arguments: argparse.Namespace, project: Project, lab: str) -> str:
+    from grader.grading import default_answer
+
+    return arguments.answer or default_answer(project, lab)
+
+
+def _built(arguments: argparse.Namespace) -> tuple[Build, Sandbox]:
+    """Compose and build what the command line names."""
+    from grader.build import build_tree
+    from grader.lab_file import load_lab
+    from grader.sandbox import Sandbox
+    from grader.tree import Answer, compose
+
+    project = Project.here()
+    name = known_lab(project, arguments.lab)
+    sandbox = Sandbox.detect(allowed=not arguments.no_sandbox)
+    if sandbox.warning:
+        print(f"lab: {sandbox.warning}", file=sys.stderr)
+    tree = compose(project, load_lab(project, name), Answer.parse(_answer(arguments, project, name)))
+    return build_tree(project, tree, sandbox), sandbox
+
+
+def tree(arguments: argparse.Namespace) -> int:
+    """Write the composed sources into a folder."""
+    from grader.lab_file import load_lab
+    from grader.tree import Answer, compose, write_tree
+
+    project = Project.here()
+    name = known_lab(project, arguments.lab)
+    composed = compose(project, load_lab(project, name), Answer.parse(_answer(arguments, project, name)))
+    write_tree(composed, Path(arguments.output))
+    print(f"{len(composed.files)} files of {name} ({composed.label}) are in {arguments.output}")
+    return GRADED
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Boot to the shell in this terminal, or in a window."""
+    from grader import boots, terminal
+
+    build, sandbox = _built(arguments)
+    return terminal.run(boots.compose(build, {}), sandbox, display=arguments.display)
+
+
+def debug(arguments: argparse.Namespace) -> int:
+    """Open GDB at kernel_main or where a test fails."""
+    from grader import debugging
+
+    build, sandbox = _built(arguments)
+    project = Project.here()
+    return debugging.debug(
+        project, known_lab(project, arguments.lab), build, sandbox, test=arguments.test, seed=arguments.seed
+    )
+
+
+def doctor(_arguments: argparse.Namespace) -> int:
+    """Look for everything that is needed."""
+    from grader import doctor as examiner
+
+    well = examiner.report(examiner.examine(Project.here()), print)
+    return GRADED if well else UNGRADABLE
+
+
+def bench(arguments: argparse.Namespace) -> int:
+    """Measure the framework's speed, or run a lab's experiment."""
+    from rich.console import Console
+
+    from grader import measured
+
+    project = Project.here()
+    console = Console(highlight=False)
+    sandboxed = not arguments.no_sandbox
+    if arguments.lab is None:
+        return measured.speed(project, console, repetitions=3 if arguments.quick else 10, sandboxed=sandboxed)
+    lab = known_lab(project, arguments.lab)
+    folder = Path(arguments.html or f"report/bench-{lab}")
+    return measured.experiment(project, lab, _answer(arguments, project, lab), folder, console, sandboxed=sandboxed)
+
+
+def prove(arguments: argparse.Namespace) -> int:
+    """Show that a lab's tests tell right from wrong."""
+    from rich.console import Console
+
+    from grader import board, proof_board
+    from grader.grading import processors
+    from grader.progress import Progress
+    from grader.prove import Prover
+
+    project = Project.here()
+    name = known_lab(project, arguments.lab)
+    prover = Prover(project, name, sandboxed=not arguments.no_sandbox)
+    with board.Watch(Console(stderr=True), f"{name}: starting") as watch:
+        prover.run(
+            runs=arguments.runs,
+            load=arguments.load,
+            workers=arguments.workers or processors(),
+            answers=arguments.answer,
+            progress=Progress(lambda text: watch.say(f"{name}: {text}"), watch.total, watch.step),
+        )
+    proof_board.show(prover, Console(highlight=False))
+    return GRADED if prover.sound else UNGRADABLE

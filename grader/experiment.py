@@ -1,4 +1,5 @@
-"""What a lab's experiment hands back: a table of measurements beside the literature's figures, and the series of its plot.
+"""What a lab's experiment hands back: a table of measurements beside the literature's figures, and the series of its
+plot.
 
 A lab's `labs/NAME/bench.py` has one function:
 
@@ -16,7 +17,8 @@ A lab's `labs/NAME/bench.py` has one function:
             notes=["Why the figures differ from the paper's."],
         )
 
-`boot` is the one that tests get; guest instructions are the unit, so the same kernel gives the same table on any computer.
+`boot` is the one that tests get; guest instructions are the unit, so the same kernel gives the same table on any
+computer.
 """
 
 from __future__ import annotations
@@ -27,7 +29,9 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Series:
-    """One line of the plot: (x, y) points in ascending x. `literature` draws it dashed, as somebody else's measurement."""
+    """One line of the plot: (x, y) points in ascending x. `literature` draws it dashed, as somebody else's
+    measurement.
+    """
 
     name: str
     points: Sequence[tuple[float, float]]

@@ -22,7 +22,9 @@ _COMPARED = re.compile(r"^assert (?P<seen>\S.{0,120}?) == (?P<expected>\S.{0,120
 _OUTCOMES: tuple[type[BaseException], ...] = (AssertionError, pytest.fail.Exception)
 
 
-def explain(name: str, failure: pytest.ExceptionInfo[BaseException], machines: Sequence[Machine], facts: dict[str, Any]) -> Outcome:
+def explain(
+    name: str, failure: pytest.ExceptionInfo[BaseException], machines: Sequence[Machine], facts: dict[str, Any]
+) -> Outcome:
     """The outcome of a test that an exception ended, while its machines still live."""
     error = failure.value
     machine = machines[-1] if machines else None
@@ -35,7 +37,7 @@ def explain(name: str, failure: pytest.ExceptionInfo[BaseException], machines: S
         return Outcome(name, Verdict.FAILED, _sentence(str(error)), seen=place(failure), **evidence)
     if isinstance(error, _OUTCOMES):
         text = untrusted.opening(str(error))
-        seen, expected = compared(text.split("\n")[0])
+        _, expected = compared(text.split("\n")[0])
         where = place(failure)
         return Outcome(
             name, Verdict.FAILED, _sentence(text), expected=expected, seen=f"{where}\n{text}".strip(), **evidence

@@ -1,6 +1,7 @@
 """Grades one answer: composes its tree, builds it, runs the lab's tests in workers, and returns what came of it.
 
-The workers start while the answer is being built. Nothing here prints or writes a result: callers do, so that the parent alone does.
+The workers start while the answer is being built. Nothing here prints or writes a result: callers do, so that the
+parent alone does.
 """
 
 from __future__ import annotations
@@ -9,9 +10,9 @@ import hashlib
 import os
 import shlex
 import time
-from collections.abc import Callable, Iterable
-from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -22,10 +23,11 @@ from grader.lab_file import Lab, load_lab
 from grader.names import chosen
 from grader.paths import Project
 from grader.pool import Job, Pool, PoolError
+from grader.progress import Progress
 from grader.sandbox import Sandbox
 from grader.setting import Setting
 from grader.tree import Answer, Tree, compose
-from grader.verdict import Graded, Grading, Outcome, Requirement, Verdict, ungradable
+from grader.verdict import Graded, Grading, Outcome, Requirement, Verdict
 
 
 @dataclass(frozen=True)
@@ -40,15 +42,6 @@ class Request:
     """0: one for each processor that this process may use."""
     seed: str | None = None
     sandboxed: bool = True
-
-
-@dataclass
-class Progress:
-    """What a caller is told while grading goes on. All calls come from the caller's own thread."""
-
-    say: Callable[[str], None] = field(default=lambda text: None)
-    total: Callable[[int], None] = field(default=lambda steps: None)
-    step: Callable[[], None] = field(default=lambda: None)
 
 
 def processors() -> int:
@@ -66,8 +59,8 @@ def default_answer(project: Project, lab: str) -> str:
 def grade(project: Project, request: Request, progress: Progress, grading: Grading) -> None:
     """Fill in `grading`, which is truthful at any moment, even when this is interrupted.
 
-    Raises WrongUse (before anything is graded), LabFileError and KeyboardInterrupt; what is the hand-in's fault or the grader's stands
-    in the grading.
+    Raises WrongUse (before anything is graded), LabFileError and KeyboardInterrupt; what is the hand-in's fault or
+    the grader's stands in the grading.
     """
     began = time.monotonic()
     lab = load_lab(project, request.lab)
@@ -138,13 +131,17 @@ def _grade(
             continue
         job, outcome = done
         outcomes[job.test] = outcome
-        grading.tests = [finished(lab, known, outcomes[known.name], request) for known in requirements if known.name in outcomes]
+        grading.tests = [
+            finished(lab, known, outcomes[known.name], request) for known in requirements if known.name in outcomes
+        ]
         grading.gradable = not any(test.outcome.verdict is Verdict.UNGRADABLE for test in grading.tests)
         progress.step()
 
 
 def select(requirements: Iterable[Requirement], only: tuple[str, ...]) -> list[Requirement]:
-    """The tests to be run, by stage and then in the order of their files. Raises WrongUse for a pattern that chooses none."""
+    """The tests to be run, by stage and then in the order of their files. Raises WrongUse for a pattern that chooses
+    none.
+    """
     ordered = sorted(requirements, key=lambda requirement: requirement.stage)
     if not only:
         return ordered

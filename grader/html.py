@@ -1,4 +1,5 @@
-"""A grading as one HTML page: self-contained, readable offline, in light and dark, on a phone, by keyboard and by screen reader.
+"""A grading as one HTML page: self-contained, readable offline, in light and dark, on a phone, by keyboard and by
+screen reader.
 
 The template escapes everything (jinja2's autoescape), and the page forbids scripts and anything from outside by its own
 Content-Security-Policy, so that nothing a guest printed can act in a browser.

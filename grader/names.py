@@ -10,7 +10,7 @@ from grader.faults import WrongUse
 
 
 def near(name: str, known: Iterable[str]) -> str:
-    """"; did you mean a or b?" with the names that are nearest, or an empty text."""
+    """ "; did you mean a or b?" with the names that are nearest, or an empty text."""
     found = difflib.get_close_matches(name, list(known), n=3, cutoff=0.5)
     return f"; did you mean {' or '.join(found)}?" if found else ""
 
@@ -18,7 +18,8 @@ def near(name: str, known: Iterable[str]) -> str:
 def chosen(patterns: Sequence[str], names: Sequence[str]) -> list[str]:
     """The test names that the patterns of `--only` choose, in the lab's order.
 
-    A pattern is a name, with or without `test_` and parameters, or a glob over names. Raises WrongUse for one that chooses nothing.
+    A pattern is a name, with or without `test_` and parameters, or a glob over names. Raises WrongUse for one that
+    chooses nothing.
     """
     taken: set[str] = set()
     for pattern in patterns:
@@ -39,4 +40,6 @@ def _fits(pattern: str, name: str) -> bool:
     wanted = {pattern, _plain(pattern)}
     if name in wanted or function in wanted:
         return True
-    return any(fnmatch.fnmatchcase(name, glob) for glob in {pattern.replace("[", "[[]"), _plain(pattern).replace("[", "[[]")})
+    return any(
+        fnmatch.fnmatchcase(name, glob) for glob in {pattern.replace("[", "[[]"), _plain(pattern).replace("[", "[[]")}
+    )

@@ -7,8 +7,9 @@
         report = machine.finish()
         assert report["received"] == machine.nonce
 
-A plain assertion that does not hold, or a machine that stopped otherwise than it must, is a failed test. Any other exception is the
-grader's own fault: the test is ungradable and costs nobody points. The first sentence of the test is the requirement a student reads.
+A plain assertion that does not hold, or a machine that stopped otherwise than it must, is a failed test. Any other
+exception is the grader's own fault: the test is ungradable and costs nobody points. The first sentence of the test is
+the requirement a student reads.
 """
 
 from __future__ import annotations
@@ -33,8 +34,8 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 def graded(stage: int, points: float, handout: str = "", usually: str = "") -> Callable[[Function], Function]:
     """Mark a test as graded.
 
-    `stage` counts from 1, `points` is what it is worth in its stage, `handout` names the section (the anchor of its heading) that
-    explains it, and `usually` says in a sentence what a failure usually means.
+    `stage` counts from 1, `points` is what it is worth in its stage, `handout` names the section (the anchor of its
+    heading) that explains it, and `usually` says in a sentence what a failure usually means.
     """
     return pytest.mark.graded(stage=stage, points=points, handout=handout, usually=usually)
 
@@ -90,9 +91,7 @@ def boot(request: pytest.FixtureRequest) -> Iterator[Boots]:
 
     setting = _setting(request)
     sandbox = Sandbox.detect(allowed=setting.sandboxed)
-    with Boots(
-        setting.build, seed=setting.seed, test=request.node.name, sandbox=sandbox, trace=setting.trace
-    ) as boots:
+    with Boots(setting.build, seed=setting.seed, test=request.node.name, sandbox=sandbox, trace=setting.trace) as boots:
         request.node.stash[_BOOTS] = boots
         yield boots
 

@@ -1,7 +1,8 @@
 """The parent's side of the workers: starts them, hands out jobs, survives their death, and leaves none behind.
 
-A worker that dies or falls silent makes its test ungradable, never failed: a hand-in can harm neither the verdict of another test nor
-the grader. A test that was ungradable is tried once more, because a machine that was too busy for a moment is not worth a person's time.
+A worker that dies or falls silent makes its test ungradable, never failed: a hand-in can harm neither the verdict of
+another test nor the grader. A test that was ungradable is tried once more, because a machine that was too busy for a
+moment is not worth a person's time.
 """
 
 from __future__ import annotations

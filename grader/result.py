@@ -1,7 +1,8 @@
 """result.json, the canonical form of a grading: made, checked against the schema, written and read.
 
-Every other form (score board, HTML, JUnit, gradebooks) is made from the same `Grading`. The file exists from the first moment on, with
-score 0 and not gradable, and is replaced in one step, so that a grader that dies leaves a truthful file and never half of one.
+Every other form (score board, HTML, JUnit, gradebooks) is made from the same `Grading`. The file exists from the
+first moment on, with score 0 and not gradable, and is replaced in one step, so that a grader that dies leaves a
+truthful file and never half of one.
 """
 
 from __future__ import annotations
@@ -18,6 +19,25 @@ from grader.verdict import Graded, Grading, Outcome, Requirement, Verdict
 
 SCHEMA = "kernelist/result/1"
 """The version of the form. A new field keeps it, a changed meaning raises it."""
+
+_SAME = (
+    "lab",
+    "title",
+    "answer",
+    "gradable",
+    "complete",
+    "message",
+    "notes",
+    "only",
+    "build_output",
+    "seed",
+    "sandboxed",
+    "started",
+    "seconds",
+    "versions",
+    "hashes",
+)
+"""Fields that a Grading has under the same name."""
 
 SCHEMA_FILE = Path(__file__).with_name("result.schema.json")
 
@@ -117,11 +137,7 @@ def from_json(data: dict[str, Any]) -> Grading:
         for test in data["tests"]
     ]
     stages = [Stage(stage["number"], stage["title"], stage["max_points"]) for stage in data["stages"]]
-    same = (
-        "lab title answer gradable complete message notes only build_output seed sandboxed started seconds versions "
-        "hashes"
-    ).split()
-    return Grading(stages=stages, tests=tests, **{key: data[key] for key in same})
+    return Grading(stages=stages, tests=tests, **{key: data[key] for key in _SAME})
 
 
 @functools.cache
@@ -140,7 +156,9 @@ def validate(data: dict[str, Any]) -> None:
 
 
 def write(grading: Grading, path: Path) -> None:
-    """Validate and write atomically. Raises OSError when the place cannot be written, ValueError when the form is wrong."""
+    """Validate and write atomically. Raises OSError when the place cannot be written, ValueError when the form is
+    wrong.
+    """
     data = to_json(grading)
     validate(data)
     write_text(path, json.dumps(data, indent=1, ensure_ascii=True) + "\n")

@@ -1,7 +1,8 @@
 """The values drawn for a run, so that no kernel can know beforehand what it must say.
 
-All of them come from one seed, which the report prints and `--seed` gives again. Unless another is asked for, the seed is drawn from the
-composed tree, so that the same files get the same values and therefore the same verdicts, and any change to the files gets new ones.
+All of them come from one seed, which the report prints and `--seed` gives again. Unless another is asked for, the
+seed is drawn from the composed tree, so that the same files get the same values and therefore the same verdicts, and
+any change to the files gets new ones.
 """
 
 from __future__ import annotations

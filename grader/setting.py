@@ -1,4 +1,6 @@
-"""Against what a graded test runs: a built answer and a seed. It crosses the line from the parent to a worker as JSON."""
+"""Against what a graded test runs: a built answer and a seed. It crosses the line from the parent to a worker as
+JSON.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""The programs that Kernelist needs: which there are, in which version, which version is enough, and how each system installs them."""
+"""The programs that Kernelist needs: which there are, in which version, which version is enough, and how each system
+installs them.
+"""
 
 from __future__ import annotations
 
@@ -58,10 +60,22 @@ TOOLS = (
         },
     ),
     Tool(
-        "nasm", ("nasm",), "assembles kernels", (2, 14), True, dict.fromkeys(("apt", "dnf", "pacman", "brew"), "nasm"),
+        "nasm",
+        ("nasm",),
+        "assembles kernels",
+        (2, 14),
+        True,
+        dict.fromkeys(("apt", "dnf", "pacman", "brew"), "nasm"),
         arguments=("-v",),
-    ),  # fmt: skip
-    Tool("GNU make", ("gmake", "make"), "builds kernels", (3, 81), True, dict.fromkeys(("apt", "dnf", "pacman", "brew"), "make")),
+    ),
+    Tool(
+        "GNU make",
+        ("gmake", "make"),
+        "builds kernels",
+        (3, 81),
+        True,
+        dict.fromkeys(("apt", "dnf", "pacman", "brew"), "make"),
+    ),
     Tool(
         "bubblewrap",
         ("bwrap",),
@@ -167,7 +181,12 @@ def installer() -> str:
 
 def how_to_install(tool: Tool) -> str:
     """The command that installs a tool here, or what it is called elsewhere."""
-    commands = {"apt": "sudo apt-get install", "dnf": "sudo dnf install", "pacman": "sudo pacman -S", "brew": "brew install"}
+    commands = {
+        "apt": "sudo apt-get install",
+        "dnf": "sudo dnf install",
+        "pacman": "sudo pacman -S",
+        "brew": "brew install",
+    }
     system = installer()
     if system in tool.packages:
         return f"{commands[system]} {tool.packages[system]}"

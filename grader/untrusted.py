@@ -1,7 +1,8 @@
 """Text that a guest, a compiler or a hand-in wrote, made harmless for whoever reads it.
 
-A kernel can print anything: escape sequences that repaint the terminal, controls that reverse the reading direction, lines that a
-CI system takes for commands. Such text is shown as what it is and never acted upon. Every form of a result takes it through here.
+A kernel can print anything: escape sequences that repaint the terminal, controls that reverse the reading direction,
+lines that a CI system takes for commands. Such text is shown as what it is and never acted upon. Every form of a
+result takes it through here.
 """
 
 from __future__ import annotations
@@ -77,6 +78,7 @@ def _cut(line: str) -> str:
 def no_commands(text: str) -> str:
     """The text with what CI systems take for commands broken up (`::error::`, `##[error]`, `##vso[...]`).
 
-    They look at every line a job prints, wherever a terminal's wrapping lets it begin, so the mark is broken everywhere.
+    They look at every line a job prints, wherever a terminal's wrapping lets it begin, so the mark is broken
+    everywhere.
     """
     return _CI_COMMAND.sub(lambda mark: mark[0][0] + " " + mark[0][1], text)

@@ -1,7 +1,8 @@
 """What a graded test demands and what came of it.
 
-A failure is data: what was required, what was seen on the serial line and in the machine, what that usually means, where the handout
-explains it and which command opens that moment in GDB. All forms of a result are made from these two classes.
+A failure is data: what was required, what was seen on the serial line and in the machine, what that usually means,
+where the handout explains it and which command opens that moment in GDB. All forms of a result are made from these
+two classes.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """A process that runs graded tests: one pytest session, fed with jobs over an inherited socket.
 
-Starting Python, importing pytest and collecting a lab's tests costs more than a test does. A worker does that once and then runs any test
-against any built answer, any number of times. It runs the lab's tests, never a hand-in's code: that stays in the sandbox. It writes no
-result; what came of a test goes to the parent as one line of JSON.
+Starting Python, importing pytest and collecting a lab's tests costs more than a test does. A worker does that once
+and then runs any test against any built answer, any number of times. It runs the lab's tests, never a hand-in's code:
+that stays in the sandbox. It writes no result; what came of a test goes to the parent as one line of JSON.
 """
 
 from __future__ import annotations
