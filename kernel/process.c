@@ -42,13 +42,8 @@ static process_t *next_process(uint32_t *place)
 /* Removes a zombie from the list and frees what is left of it. */
 static void process_forget(process_t *zombie)
 {
-    uint32_t place = 0;
-
     assert(zombie->state == ZOMBIE && zombie != current_process);
-    while (processes[place] != zombie) {
-        place++;
-    }
-    processes[place] = NULL;
+    processes[zombie->slot] = NULL;
     processes_count--;
     context_destroy(&zombie->context);
     kfree(zombie);
@@ -73,6 +68,7 @@ static int process_enter(process_t *process)
     for (uint32_t place = 0; place < PROCESSES_MAX; place++) {
         if (processes[place] == NULL) {
             processes[place] = process;
+            process->slot = place;
             processes_count++;
             return OK;
         }

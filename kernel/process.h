@@ -18,6 +18,7 @@ typedef struct process {
     uint32_t pid;    /* unique, never used again */
     uint32_t parent; /* pid of the parent, 0 when none will ask for the exit status */
     char name[FILE_NAME_MAX + 1];
+    uint32_t slot; /* its place in the list */
     process_state_t state;
     process_context_t context;
     uint32_t wake_tick;  /* SLEEPING: until this tick */

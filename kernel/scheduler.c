@@ -25,16 +25,24 @@ process_t *get_next_process(void)
     return &idle_process;
 }
 
-void scheduler(void)
+void switch_to(process_t *next)
 {
     process_t *previous = current_process;
 
     if (previous->state == RUNNING) {
         previous->state = READY;
     }
-    current_process = get_next_process();
+    current_process = next;
     current_process->state = RUNNING;
     if (current_process != previous) {
         run_next_process(&previous->context, &current_process->context);
     }
+}
+
+void scheduler(void)
+{
+    if (current_process->state == RUNNING) {
+        current_process->state = READY; /* it may be the next one again */
+    }
+    switch_to(get_next_process());
 }
