@@ -11,9 +11,12 @@
 void *memcpy(void *destination, const void *source, size_t length)
 {
     void *to = destination;
+    size_t words = length / 4;
+    size_t rest = length % 4;
 
     /* The direction flag is clear on entry of every C function (System V ABI for i386, 2.2.1). */
-    __asm__ volatile("rep movsb" : "+D"(to), "+S"(source), "+c"(length) : : "memory");
+    __asm__ volatile("rep movsl" : "+D"(to), "+S"(source), "+c"(words) : : "memory");
+    __asm__ volatile("rep movsb" : "+D"(to), "+S"(source), "+c"(rest) : : "memory");
     return destination;
 }
 
@@ -36,8 +39,12 @@ void *memmove(void *destination, const void *source, size_t length)
 void *memset(void *destination, int value, size_t length)
 {
     void *to = destination;
+    size_t words = length / 4;
+    size_t rest = length % 4;
+    uint32_t four_times = (uint8_t)value * 0x01010101u;
 
-    __asm__ volatile("rep stosb" : "+D"(to), "+c"(length) : "a"(value) : "memory");
+    __asm__ volatile("rep stosl" : "+D"(to), "+c"(words) : "a"(four_times) : "memory");
+    __asm__ volatile("rep stosb" : "+D"(to), "+c"(rest) : "a"(four_times) : "memory");
     return destination;
 }
 
