@@ -1,22 +1,50 @@
-"""Builds a tree: kernel, programs and probes, in the sandbox, once for every content.
+"""Builds a tree: kernel, programs and probes, once for every content, reusing what did not change.
 
-(being written: the classes and signatures below are what the other parts use)
+The cache is addressed by content: a build's folder is named by the hash of the tree, the tools and the options, so the
+same tree is never built twice and nothing in it ever becomes stale. A folder appears complete or not at all (it is
+renamed into place), so that Ctrl-C, a full disk, or two gradings at once leave no half entry.
+
+    .cache/builds/KEY/   built.json · tree/ · kernel.elf kernel.bin bootstrap.bin · user/*.elf · [objects.tar]
+    .cache/probes/KEY/   built.json · probes/*.elf
+
+A build starts from the objects of an earlier one with few differences, and make compiles the rest. Only the project's
+own builds (baseline, starter, reference, mutants) are kept for that, never a hand-in's: nothing that a stranger's code
+did to a compiler can get into another's kernel. Where there is no such build yet, the files that do not depend on the
+answer are compiled first. Probes are compiled apart, in the tree without the answer, once for a lab.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import contextlib
+import errno
+import fcntl
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from grader.faults import HandinFault
+from grader.compile import BuildFailed, Compiled, compile_tree
+from grader.faults import Ungradable
 from grader.paths import Project
 from grader.sandbox import Sandbox
-from grader.tree import Tree
+from grader.toolchain import Toolchain, find_toolchain
+from grader.tree import Tree, write_files
 
+__all__ = ["Build", "BuildFailed", "build_tree"]
 
-class BuildFailed(HandinFault):
-    """The answer does not compile. `str()` is the compiler's message, first error first, harmless to show."""
+FORMAT = 1  # of the cache's folders: another number makes all old ones unused
+KERNEL_BYTES = 896 * 512  # what the boot sector can load, programs included (grader/image.py)
+KEPT_BUILDS = 300
+UNUSED_SECONDS = 24 * 3600.0
+# Where these differ, or a file is gone, or a new header hides another, make cannot know what to compile again.
+DECIDE_ALL = ("Makefile", ".ld")
+COMPILERS_OWN = ("float.h", "limits.h", "stdalign.h", "stdarg.h", "stdatomic.h", "stdbool.h", "stddef.h", "stdint.h")
 
 
 @dataclass(frozen=True)
@@ -32,6 +60,244 @@ class Build:
     probes: Mapping[str, Path]
 
 
+@dataclass(frozen=True)
+class _Bench:
+    """Where and with what is built."""
+
+    cache: Path
+    sandbox: Sandbox
+    toolchain: Toolchain
+    optimize: str
+
+    def key(self, *parts: str) -> str:
+        words = [str(FORMAT), self.toolchain.identity, self.toolchain.cross, self.optimize, *parts]
+        return hashlib.sha256("\n".join(words).encode()).hexdigest()[:32]
+
+    def options(self) -> str:
+        """What two builds must share so that one can use the other's objects."""
+        return self.key("objects")
+
+    def compile(
+        self, files: Mapping[str, bytes], *targets: str, earlier: _Earlier | None = None, part: bool = False
+    ) -> Compiled:
+        return compile_tree(
+            files,
+            self.sandbox,
+            self.toolchain,
+            optimize=self.optimize,
+            targets=targets,
+            reuse=earlier.objects.read_bytes() if earlier else b"",
+            changed=earlier.differences(_hashes(files)) if earlier else (),
+            part=part,
+        )
+
+
+@dataclass(frozen=True)
+class _Earlier:
+    """A build of the project's own whose objects can be used: the hashes of its sources, and its objects."""
+
+    sources: Mapping[str, str]
+    objects: Path
+
+    def differences(self, sources: Mapping[str, str]) -> frozenset[str]:
+        """The paths of `sources` that were different or absent."""
+        return frozenset(path for path, value in sources.items() if self.sources.get(path) != value)
+
+    def fits(self, sources: Mapping[str, str]) -> bool:
+        """Whether make, told which files differ, does all that is needed."""
+        if not self.sources.keys() <= sources.keys():
+            return False  # make does not notice that a file is gone
+        names = Counter(path.rsplit("/", 1)[-1] for path in sources)
+        return not any(
+            path.endswith(DECIDE_ALL) or (path not in self.sources and _may_hide_another(path, names))
+            for path in self.differences(sources)
+        )
+
+
 def build_tree(project: Project, tree: Tree, sandbox: Sandbox, *, optimize: str = "-O2") -> Build:
     """Build `tree`, or find it built. Raises BuildFailed (0 points) or Ungradable (no compiler, disk full)."""
-    raise NotImplementedError
+    bench = _Bench(project.cache, sandbox, find_toolchain(), optimize)
+    try:
+        return _build(bench, tree)
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+            reason = f"the disk of {bench.cache} is full: make room there, or point XDG_CACHE_HOME elsewhere"
+            raise Ungradable(reason) from error
+        raise Ungradable(f"the cache {bench.cache} cannot be used: {error}") from error
+
+
+def _build(bench: _Bench, tree: Tree) -> Build:
+    probes = _entry(bench, "probes", bench.key("probes", tree.given_digest), lambda: _compile_probes(bench, tree))
+    output = _entry(bench, "builds", bench.key("tree", tree.digest), lambda: _compile_kernel(bench, tree))
+    return Build(
+        tree=output / "tree",
+        output=output,
+        kernel_elf=output / "kernel.elf",
+        kernel_bin=output / "kernel.bin",
+        bootstrap_bin=output / "bootstrap.bin",
+        programs=_programs(output / "user"),
+        probes=_programs(probes / "probes"),
+    )
+
+
+def _programs(folder: Path) -> dict[str, Path]:
+    return {file.stem: file for file in sorted(folder.glob("*.elf"))}
+
+
+def _compile_probes(bench: _Bench, tree: Tree) -> dict[str, bytes]:
+    """The grader's own programs, compiled from nothing but our files."""
+    names = [path.removeprefix("probes/").removesuffix(".c") for path in sorted(tree.probes) if path.endswith(".c")]
+    targets = [f"../../out/probes/{name}.elf" for name in names if name != "probe"]
+    if not targets:
+        return {}
+    try:
+        return dict(bench.compile({**tree.given, **tree.probes}, *targets).files)
+    except BuildFailed as failure:
+        raise Ungradable(f"the grader's own probes do not compile:\n{failure}") from failure
+
+
+def _compile_kernel(bench: _Bench, tree: Tree) -> dict[str, bytes]:
+    earlier = _nearest(bench, _hashes(tree.files)) or _compile_given(bench, tree)
+    built = bench.compile(tree.files, earlier=earlier)
+    missing = [name for name in ("kernel.elf", "kernel.bin", "bootstrap.bin") if name not in built.files]
+    if missing:
+        raise Ungradable(f"the Makefile made no {missing[0]}")
+    size = len(built.files["kernel.bin"])
+    if size > KERNEL_BYTES:
+        reason = f"the kernel is too large: {size} bytes, and the boot sector can load {KERNEL_BYTES} with all programs"
+        raise BuildFailed(reason)
+    content = dict(built.files)
+    content |= {f"tree/{path}": data for path, data in {**tree.files, **tree.probes}.items()}
+    if tree.trusted:
+        content |= _kept_objects(bench, built, tree.files)
+    return content
+
+
+def _compile_given(bench: _Bench, tree: Tree) -> _Earlier | None:
+    """Compile what is the same for every answer, to be reused: all sources that the answer does not replace.
+
+    A source that cannot be compiled without the answer (it includes a header of it) is left to the next step.
+    """
+    sources = {path: data for path, data in tree.given.items() if path not in tree.answer}
+    objects = [path for path in sorted(sources) if path.endswith((".c", ".asm")) and path != "kernel/bootstrap.asm"]
+
+    def compiled() -> dict[str, bytes]:
+        built = bench.compile(sources, *(f"../../out/objects/{path}.o" for path in objects), part=True)
+        return _kept_objects(bench, built, sources)
+
+    folder = _entry(bench, "builds", bench.key("given", *sorted(_hashes(sources).values())), compiled)
+    return _read_earlier(folder, bench.options())
+
+
+def _kept_objects(bench: _Bench, built: Compiled, sources: Mapping[str, bytes]) -> dict[str, bytes]:
+    index = {"options": bench.options(), "sources": _hashes(sources)}
+    return {"objects.tar": built.archive, "objects.json": json.dumps(index).encode()}
+
+
+def _nearest(bench: _Bench, sources: Mapping[str, str]) -> _Earlier | None:
+    """Of the project's own builds the one that differs in the fewest files."""
+    best: _Earlier | None = None
+    for file in (bench.cache / "builds").glob("*/objects.json"):
+        earlier = _read_earlier(file.parent, bench.options())
+        if earlier is None or not earlier.fits(sources):
+            continue
+        if best is None or len(earlier.differences(sources)) < len(best.differences(sources)):
+            best = earlier
+    return best
+
+
+def _read_earlier(folder: Path, options: str) -> _Earlier | None:
+    try:
+        index = json.loads((folder / "objects.json").read_bytes())
+    except (OSError, ValueError):
+        return None  # it has none, or was just removed
+    return _Earlier(index["sources"], folder / "objects.tar") if index["options"] == options else None
+
+
+def _may_hide_another(path: str, names: Mapping[str, int]) -> bool:
+    """Whether a new header is found instead of another that was found before.
+
+    An include is looked for beside the file it stands in, then in kernel/, then among the compiler's own headers.
+    """
+    folder, _, name = path.rpartition("/")
+    return name in COMPILERS_OWN or (path.endswith((".h", ".inc")) and folder != "kernel" and names[name] > 1)
+
+
+def _hashes(files: Mapping[str, bytes]) -> dict[str, str]:
+    return {path: hashlib.sha256(content).hexdigest()[:32] for path, content in files.items()}
+
+
+# The cache.
+
+
+def _entry(bench: _Bench, kind: str, key: str, make: Callable[[], dict[str, bytes]]) -> Path:
+    """The folder of one entry: found, or made by `make` and put into place in one step."""
+    folder = bench.cache / kind / key
+    if _is_whole(folder):
+        return folder
+    with _locked(bench.cache, key):  # who comes second waits, then finds it
+        if not _is_whole(folder):
+            _put(bench.cache, folder, make())
+            _forget_old(bench.cache)
+    return folder
+
+
+def _is_whole(folder: Path) -> bool:
+    """Whether the entry is there, with every file as long as it was (a crash of the machine can cut files)."""
+    try:
+        sizes = json.loads((folder / "built.json").read_bytes())
+        if any((folder / name).stat().st_size != size for name, size in sizes.items()):
+            return False
+        os.utime(folder)
+    except FileNotFoundError:
+        return False
+    except (ValueError, AttributeError):
+        return False
+    except PermissionError:
+        return True  # another user's cache, which can be read: its age cannot be renewed
+    return True
+
+
+def _put(cache: Path, folder: Path, content: Mapping[str, bytes]) -> None:
+    parent = cache / "unfinished"
+    parent.mkdir(parents=True, exist_ok=True)
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = Path(tempfile.mkdtemp(dir=parent))
+    try:
+        sizes = {name: len(data) for name, data in content.items()}
+        write_files(unfinished, {**content, "built.json": json.dumps(sizes).encode()})
+        unfinished.chmod(0o755)
+        if folder.exists():  # it was damaged
+            shutil.rmtree(folder)
+        unfinished.rename(folder)
+    finally:
+        shutil.rmtree(unfinished, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def _locked(cache: Path, key: str) -> Iterator[None]:
+    """Only one process makes one entry. The system frees the lock however that process ends."""
+    (cache / "locks").mkdir(parents=True, exist_ok=True)
+    with (cache / "locks" / key).open("a") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def _forget_old(cache: Path) -> None:
+    """Remove the builds that were not used for a day when there are many, and what a killed process left unfinished."""
+    now = time.time()
+    for kind, kept in (("unfinished", 0), ("builds", KEPT_BUILDS), ("probes", KEPT_BUILDS), ("locks", 0)):
+        ages = []
+        for folder in (cache / kind).glob("*"):
+            with contextlib.suppress(OSError):
+                ages.append((folder.stat().st_mtime, folder))
+        for used, folder in sorted(ages)[: max(0, len(ages) - kept)]:
+            if now - used > UNUSED_SECONDS:
+                _remove(folder)
+
+
+def _remove(entry: Path) -> None:
+    if entry.is_dir():
+        shutil.rmtree(entry, ignore_errors=True)
+    else:
+        entry.unlink(missing_ok=True)

@@ -86,6 +86,11 @@ class Tree:
         return digest({**self.files, **self.probes})
 
     @cached_property
+    def given_digest(self) -> str:
+        """Hash over what probes are made of: the same for every answer of a lab."""
+        return digest({**self.given, **self.probes})
+
+    @cached_property
     def answer_digest(self) -> str:
         """Hash over the answer's paths and contents: the same hand-in has the same."""
         return digest(self.answer)
@@ -103,7 +108,7 @@ def digest(files: Mapping[str, bytes]) -> str:
 def compose(project: Project, lab: Lab | None, answer: Answer) -> Tree:
     """Compose a tree; lab None: the baseline alone.
 
-    Raises HandinFault (0 points), WrongUse (no such stage, mutant or path), MarkerError and MutantError (our own fault).
+    Raises HandinFault (0 points), WrongUse (no such stage, mutant or path), MarkerError, MutantError (our own fault).
     """
     given = dict(_read_folder(project.kernel, "kernel/"))
     probes = dict(_read_folder(project.probes, "probes/", only=(".c", ".h")))
