@@ -1,0 +1,75 @@
+"""539filesystem: every error by its name, full and reused disks, and the disk's own bytes as the second witness."""
+
+import pytest
+from file_pattern import pattern, weighted_sum
+
+from grader.filesystem539 import make_filesystem, read_filesystem
+from grader.image import filesystem_of
+from grader.plugin import graded
+
+OK, E_NOT_FOUND, E_EXISTS, E_FULL, E_NAME = 0, -4, -5, -6, -7
+"""Of kernel/error.h."""
+
+
+def signed(value: int) -> int:
+    """A probe's 32-bit value as the int it was."""
+    return value - 2**32 if value >= 2**31 else value
+
+
+@graded(stage=1, points=1, handout="filesystem", usually="a name is used before its length or its existence was checked")
+def test_a_wrong_name_is_an_error_and_a_right_one_is_not(boot):
+    """Missing, duplicate, empty and too long names each have their error, because a caller must be able to tell them apart."""
+    machine = boot("file_errors")
+    report = {key: signed(value) for key, value in machine.finish().items()}
+    assert report["read missing"] == E_NOT_FOUND
+    assert report["delete missing"] == E_NOT_FOUND
+    assert report["create empty"] == E_NAME
+    assert report["read empty"] == E_NAME
+    assert report["create long"] == E_NAME
+    assert (report["create 31"], report["read 31"]) == (OK, 1)
+    assert (report["create first"], report["create second"]) == (OK, E_EXISTS)
+    assert (report["read twice"], report["is the first"]) == (5, 1)
+    assert (report["create nothing"], report["read nothing"], report["untouched"]) == (OK, 0, 1)
+    assert (report["list none"], report["list one"]) == (0, 1)
+    files = read_filesystem(filesystem_of(machine.disk()))
+    assert files["a-name-of-thirty-one-characters"] == b"x"
+    assert files["twice"] == b"first"
+    assert files["nothing"] == b""
+
+
+@graded(stage=1, points=1, handout="filesystem", usually="freed sectors are not found again, or a gap's size is measured wrongly")
+def test_a_full_disk_is_an_error_and_freed_space_is_used_again(boot):
+    """A disk that is full refuses, and space that was freed is used again without end, because a leak fills any disk."""
+    machine = boot("file_full", guest_seconds=20)
+    report = machine.finish()
+    files = read_filesystem(filesystem_of(machine.disk()))
+    content = pattern(machine.nonce, 100 * 1024)
+    filled = {name: data for name, data in files.items() if name.startswith("fill-")}
+    assert signed(report["error"]) == E_FULL
+    assert len(filled) == report["files"] >= 10
+    assert report["replaced"] == 20
+    assert (report["read"], report["whole"]) == (100 * 1024, 1)
+    assert all(content.startswith(data) for data in filled.values())
+    assert {len(data) for data in filled.values()} == {100 * 1024, *(100 * 1024 - round for round in (17, 18, 19))}
+
+
+@pytest.mark.parametrize(
+    ("offset", "length"),
+    [(0, 65536), (0, 512), (0, 1), (511, 2), (512, 512), (513, 1600), (2900, 500), (3000, 1), (2**32 - 1, 2)],
+)
+@graded(stage=1, points=1, handout="filesystem", usually="the part of a sector before the offset, or behind the end, is handed out")
+def test_any_part_of_a_file_can_be_read(boot, offset, length):
+    """A read gives exactly the bytes from its offset on, and no more than there are, wherever sectors begin and end."""
+    content = pattern(boot.nonces[-1] if boot.nonces else offset, 3000)
+    report = boot("file_read", files={"given": content}, offset=offset, length=length).finish()
+    expected = content[offset : offset + length]
+    assert (report["result"], report["sum"]) == (len(expected), weighted_sum(expected))
+
+
+@pytest.mark.parametrize("length", [0, 1, 511, 512, 513, 130_561, 200_000])
+@graded(stage=1, points=1, handout="filesystem", usually="the last, partial sector is lost, or a long transfer is not split")
+def test_a_file_that_was_written_is_on_the_disk(boot, length):
+    """What create_file was given is on the disk to the byte, whatever its length: the disk itself is asked."""
+    machine = boot("file_write", length=length, guest_seconds=10)
+    assert machine.finish()["create"] == OK
+    assert read_filesystem(filesystem_of(machine.disk()))["made"] == pattern(machine.nonce, length)

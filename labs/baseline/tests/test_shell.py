@@ -1,0 +1,134 @@
+"""The shell, driven over the serial line as a person would, with each answer checked."""
+
+import pytest
+
+from grader.filesystem539 import read_filesystem
+from grader.image import filesystem_of
+from grader.plugin import graded
+
+PROMPT = b"539> "
+
+
+class Shell:
+    """A machine at its prompt. `ask` types a line and returns what came up to the next prompt."""
+
+    def __init__(self, machine):
+        self.machine = machine
+        machine.wait_for_serial(b"shell ready\n" + PROMPT)
+
+    def ask(self, line, typed=None):
+        """The answer to `line`, without its echo. `typed` is what is sent, when that is not just the line."""
+        start = len(self.machine.serial)
+        self.machine.send((typed if typed is not None else line.encode()) + b"\n")
+        self.machine.wait_for_serial(PROMPT, start=start)
+        answer = bytes(self.machine.serial)[start:].decode()
+        echo, _, rest = answer.partition("\n")
+        if typed is None:
+            assert echo == line
+        return rest.removesuffix(PROMPT.decode())
+
+
+@pytest.fixture
+def shell(boot):
+    """A shell on a disk with the file `note`."""
+    return Shell(boot(None, files={"note": b"first\nsecond\n", "binary": b"\x1b[2J\x00\xffend"}, guest_seconds=10))
+
+
+@graded(stage=1, points=1, handout="shell")
+def test_help_names_every_command(shell):
+    """Help lists all there is, because nobody can guess it."""
+    answer = shell.ask("help")
+    for command in ("help", "files", "show", "write", "delete", "processes", "kill", "shutdown", "PROGRAM"):
+        assert command in answer
+
+
+@graded(stage=1, points=1, handout="shell")
+def test_files_are_listed_shown_written_and_deleted(shell):
+    """The four file commands do to the disk what they say, and the disk is the witness."""
+    assert "      13  note\n" in shell.ask("files")
+    assert shell.ask("show note") == "first\nsecond\n"
+    assert shell.ask("write mine It is all text.") == ""
+    assert shell.ask("show mine") == "It is all text.\n"
+    assert shell.ask("delete note") == ""
+    assert "note" not in shell.ask("files")
+    files = read_filesystem(filesystem_of(shell.machine.disk()))
+    assert files["mine"] == b"It is all text.\n"
+    assert "note" not in files
+
+
+@pytest.mark.parametrize(
+    ("line", "answer"),
+    [
+        ("show missing", "show: missing: there is no such file (E_NOT_FOUND)\n"),
+        ("delete missing", "delete: missing: there is no such file (E_NOT_FOUND)\n"),
+        ("write note again", "write: note: there is already a file of that name (E_EXISTS)\n"),
+        ("write " + "n" * 32 + " x", "write: " + "n" * 32 + ": a name has 1 to 31 characters (E_NAME)\n"),
+        ("show", "usage: show FILE\n"),
+        ("kill 99", "kill: 99: there is no such process (E_NO_PROCESS)\n"),
+        ("kill me", "kill: me: not a process's number\n"),
+        ("nonsense", "nonsense: no such command or program; help lists the commands\n"),
+        ("note", "run: note: not a program (E_FORMAT)\n"),
+        ("", ""),
+        ("   ", ""),
+    ],
+)
+@graded(stage=1, points=1, handout="shell")
+def test_what_went_wrong_is_said_by_name(shell, line, answer):
+    """An error names the command, what it was about, and what is wrong, since a bare number helps nobody."""
+    assert shell.ask(line) == answer
+
+
+@graded(stage=1, points=1, handout="shell")
+def test_a_binary_file_does_not_reach_the_terminal_as_it_is(shell):
+    """Show turns what is no text into dots, because escape sequences in a file could take over a terminal."""
+    assert shell.ask("show binary") == ".[2J..end\n"
+
+
+@graded(stage=1, points=1, handout="shell")
+def test_a_program_runs_with_its_argument_and_the_shell_waits(shell):
+    """A program gets the rest of the line, and the prompt comes after its end."""
+    assert shell.ask("hello you and me").startswith("Hello, you and me, from process ")
+    assert shell.ask("count 2") == "count: 1\ncount: 2\n"
+
+
+@graded(stage=1, points=1, handout="shell")
+def test_a_program_that_faults_ends_and_the_shell_goes_on(shell):
+    """A wild write ends the program that did it, says so, and harms nobody else."""
+    answer = shell.ask("crash")
+    assert "vector 14 (" in answer
+    assert "cr2 0xc0000000" in answer
+    assert "ended by exception 14\n" in answer
+    assert "never reached" not in answer
+    assert shell.ask("hello again").startswith("Hello, again")
+
+
+@graded(stage=1, points=1, handout="shell")
+def test_a_background_program_runs_beside_the_shell_until_it_is_killed(shell):
+    """A program that never calls the kernel cannot keep the processor, and kill ends it for good."""
+    answer = shell.ask("spin &")
+    assert answer.endswith(": started\n")
+    pid = answer[answer.index("(") + 1 : answer.index(")")]
+    assert any(line.split()[0] == pid and "spin" in line for line in shell.ask("processes").splitlines()[1:])
+    assert f"spin ({pid}): killed\n" in shell.ask(f"kill {pid}")
+    assert "spin" not in shell.ask("processes")
+
+
+@pytest.mark.parametrize(
+    ("typed", "answer"),
+    [
+        (b"show notX\x7fe", "first\nsecond\n"),
+        (b"show notX\be", "first\nsecond\n"),
+        (b"\x7f\x7f\x7fshow note", "first\nsecond\n"),
+        (b"rubbish\x15show note", "first\nsecond\n"),
+        (b"sh\x1b[Aow no\x1b[1;5Cte", "first\nsecond\n"),
+        (b"sh\x00\x01\x07ow\t note\xff", "first\nsecond\n"),
+        (b"show note" + b"x" * 400, "shell: a line has at most 255 characters\n"),
+        (b"show note" + b"x" * 400 + b"\x7f" * 400, "first\nsecond\n"),
+        (b"y" * 255, "y" * 255 + ": no such command or program; help lists the commands\n"),
+    ],
+    ids=["delete", "backspace", "too many", "control u", "arrows", "control", "overlong", "shortened", "longest"],
+)
+@graded(stage=1, points=1, handout="shell", usually="what is erased or no character stays in the line")
+def test_a_line_can_be_edited_and_is_never_cut_silently(shell, typed, answer):
+    """Erased and control characters are not part of a line, and one too long is refused whole: half a command is a wrong one."""
+    assert shell.ask("", typed) == answer
