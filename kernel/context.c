@@ -1,7 +1,7 @@
 /*
- * The mechanism of switching between processes. Each process has a kernel stack of its own, on which
- * the kernel works for it: from its top down the trap frame, the calls of C functions, and at the
- * place where the process lost the processor the registers that switch_stacks kept.
+ * The mechanism of switching between processes. Each process has a kernel stack of its own, on
+ * which the kernel works for it: from its top down the trap frame, the calls of C functions, and at
+ * the place where the process lost the processor the registers that switch_stacks kept.
  */
 #include "context.h"
 

@@ -1,7 +1,8 @@
 /*
  * The kernel's heap: one piece of memory, cut into blocks that follow each other. Each block begins
- * with a header that says how long it is and whether it is in use. kalloc takes the first free block
- * that is long enough; kfree joins neighbours that are free, so that pieces grow together again.
+ * with a header that says how long it is and whether it is in use. kalloc takes the first free
+ * block that is long enough; kfree joins neighbours that are free, so that pieces grow together
+ * again.
  */
 #include "heap.h"
 

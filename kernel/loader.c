@@ -20,12 +20,14 @@ static bool is_within(uint32_t offset, uint32_t length, uint32_t size)
 
 static bool header_is_valid(const elf_header_t *header, uint32_t length)
 {
-    return length >= sizeof *header && memcmp(header->magic, ELF_MAGIC, sizeof header->magic) == 0 &&
+    return length >= sizeof *header &&
+           memcmp(header->magic, ELF_MAGIC, sizeof header->magic) == 0 &&
            header->class == ELF_CLASS_32 && header->byte_order == ELF_LITTLE_ENDIAN &&
            header->format_version == ELF_VERSION && header->version == ELF_VERSION &&
            header->type == ELF_EXECUTABLE && header->machine == ELF_MACHINE_386 &&
            header->segment_size == sizeof(elf_segment_t) &&
-           is_within(header->segments_offset, header->segment_count * sizeof(elf_segment_t), length);
+           is_within(header->segments_offset, header->segment_count * sizeof(elf_segment_t),
+                     length);
 }
 
 static bool segment_is_valid(const elf_segment_t *segment, uint32_t length)
@@ -38,7 +40,8 @@ static bool segment_is_valid(const elf_segment_t *segment, uint32_t length)
     }
     return segment->file_length <= segment->memory_length &&
            is_within(segment->offset, segment->file_length, length) &&
-           segment->address >= USER_START && is_within(segment->address, segment->memory_length, USER_END);
+           segment->address >= USER_START &&
+           is_within(segment->address, segment->memory_length, USER_END);
 }
 
 static bool is_entry_segment(const elf_segment_t *segment, virtual_address_t entry)
@@ -74,7 +77,8 @@ static void fill_page(uint8_t *memory, virtual_address_t page, const elf_segment
     const virtual_address_t to = page + PAGE_SIZE < data_end ? page + PAGE_SIZE : data_end;
 
     if (from < to) {
-        memcpy(memory + (from - page), image + segment->offset + (from - segment->address), to - from);
+        memcpy(memory + (from - page), image + segment->offset + (from - segment->address),
+               to - from);
     }
 }
 
@@ -85,7 +89,8 @@ static int load_segment(physical_address_t directory, const elf_segment_t *segme
     const uint32_t flags = segment->flags & ELF_WRITE ? PAGE_WRITABLE : 0;
     int error;
 
-    for (virtual_address_t page = round_down(segment->address, PAGE_SIZE); page < end; page += PAGE_SIZE) {
+    for (virtual_address_t page = round_down(segment->address, PAGE_SIZE); page < end;
+         page += PAGE_SIZE) {
         uint8_t *memory = map_new_page(directory, page, flags, &error);
         if (memory == NULL) {
             /* Two segments in one page would need both their protections at once. */
@@ -137,7 +142,8 @@ static int load_stack(program_t *program, const char *argument)
     if (size > ARGUMENT_MAX + 1) {
         return E_INVALID;
     }
-    for (virtual_address_t page = USER_STACK_TOP - USER_STACK_SIZE; page < USER_STACK_TOP; page += PAGE_SIZE) {
+    for (virtual_address_t page = USER_STACK_TOP - USER_STACK_SIZE; page < USER_STACK_TOP;
+         page += PAGE_SIZE) {
         memory = map_new_page(program->page_directory, page, PAGE_WRITABLE, &error);
         if (memory == NULL) {
             return error;

@@ -1,16 +1,17 @@
 /*
- * Paging. A page directory has 1,024 entries, each of which points to a page table of 1,024 entries,
- * each of which points to a frame: ten, ten and twelve bits of an address (Intel SDM vol. 3, section
- * 4.3). All page tables are ordinary frames, which the kernel sees at KBASE like all memory.
+ * Paging. A page directory has 1,024 entries, each of which points to a page table of 1,024
+ * entries, each of which points to a frame: ten, ten and twelve bits of an address (Intel SDM vol.
+ * 3, section 4.3). All page tables are ordinary frames, which the kernel sees at KBASE like all
+ * memory.
  */
 #include "paging.h"
 
 #include "frame.h"
 #include "string.h"
 
-#define ENTRY_COVERS   (PAGE_ENTRIES * PAGE_SIZE) /* what one directory entry maps: 4 MB */
-#define KERNEL_ENTRY   (KBASE / ENTRY_COVERS)     /* the first directory entry of the kernel's half */
-#define BOOT_MAP_END   ENTRY_COVERS               /* what starter.asm has mapped at KBASE */
+#define ENTRY_COVERS (PAGE_ENTRIES * PAGE_SIZE) /* what one directory entry maps: 4 MB */
+#define KERNEL_ENTRY (KBASE / ENTRY_COVERS)     /* the first directory entry of the kernel's half */
+#define BOOT_MAP_END ENTRY_COVERS               /* what starter.asm has mapped at KBASE */
 
 extern uint8_t kernel_start[], kernel_writable[]; /* link.ld: text and rodata lie between them */
 
@@ -61,8 +62,8 @@ static page_entry_t *early_table(physical_address_t *address)
 /* The kernel's instructions and constants cannot be written, not even by the kernel. */
 static uint32_t kernel_flags(virtual_address_t address)
 {
-    const bool read_only = address >= (virtual_address_t)kernel_start &&
-                           address < (virtual_address_t)kernel_writable;
+    const bool read_only =
+        address >= (virtual_address_t)kernel_start && address < (virtual_address_t)kernel_writable;
 
     return read_only ? PAGE_PRESENT : PAGE_PRESENT | PAGE_WRITABLE;
 }
@@ -121,8 +122,7 @@ void address_space_destroy(physical_address_t directory)
 
 page_entry_t *page_walk(physical_address_t directory, virtual_address_t address, bool create)
 {
-    page_entry_t *entry =
-        (page_entry_t *)physical_to_virtual(directory) + directory_index(address);
+    page_entry_t *entry = (page_entry_t *)physical_to_virtual(directory) + directory_index(address);
 
     if (!(*entry & PAGE_PRESENT)) {
         /* A new table of the kernel's half would be in one address space alone. */

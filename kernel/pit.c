@@ -1,6 +1,7 @@
 /*
  * The 8254 interval timer. Its channel 0 counts a fixed clock down to zero, interrupts, and starts
- * again. What it was programmed to by the BIOS, some 18 times a second, is too slow for taking turns.
+ * again. What it was programmed to by the BIOS, some 18 times a second, is too slow for taking
+ * turns.
  */
 #include "pit.h"
 

@@ -1,7 +1,7 @@
 /*
  * Processes: their list, and the course of a process's life. It is created READY, takes turns being
- * RUNNING, may block SLEEPING or WAITING, and ends as a ZOMBIE: nothing but the exit status that its
- * parent has not asked for yet.
+ * RUNNING, may block SLEEPING or WAITING, and ends as a ZOMBIE: nothing but the exit status that
+ * its parent has not asked for yet.
  */
 #include "process.h"
 

@@ -37,7 +37,7 @@ enum system_call {
 #define TICKS_PER_SECOND 100
 
 /* Longest strings the kernel takes, without the NUL at their end. */
-#define FILE_NAME_MAX      31
+#define FILE_NAME_MAX 31
 #define ARGUMENT_MAX  255
 #define KEY_MAX       31
 #define PARAMETER_MAX 255
