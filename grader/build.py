@@ -31,6 +31,7 @@ from pathlib import Path
 
 from grader.compile import BuildFailed, Compiled, compile_tree
 from grader.faults import Ungradable
+from grader.image import ImageError, compose_image, stripped
 from grader.paths import Project
 from grader.sandbox import Sandbox
 from grader.toolchain import Toolchain, find_toolchain
@@ -39,7 +40,7 @@ from grader.tree import Tree, write_files
 __all__ = ["Build", "BuildFailed", "build_tree"]
 
 FORMAT = 1  # of the cache's folders: another number makes all old ones unused
-KERNEL_BYTES = 896 * 512  # what the boot sector can load, programs included (grader/image.py)
+PROBE_BYTES = 64 << 10  # room that is left on the disk image for a probe and its parameters
 KEPT_BUILDS = 300
 UNUSED_SECONDS = 24 * 3600.0
 # Where these differ, or a file is gone, or a new header hides another, make cannot know what to compile again.
@@ -162,15 +163,22 @@ def _compile_kernel(bench: _Bench, tree: Tree) -> dict[str, bytes]:
     missing = [name for name in ("kernel.elf", "kernel.bin", "bootstrap.bin") if name not in built.files]
     if missing:
         raise Ungradable(f"the Makefile made no {missing[0]}")
-    size = len(built.files["kernel.bin"])
-    if size > KERNEL_BYTES:
-        reason = f"the kernel is too large: {size} bytes, and the boot sector can load {KERNEL_BYTES} with all programs"
-        raise BuildFailed(reason)
+    _check_that_it_boots(built.files)
     content = dict(built.files)
     content |= {f"tree/{path}": data for path, data in {**tree.files, **tree.probes}.items()}
     if tree.trusted:
         content |= _kept_objects(bench, built, tree.files)
     return content
+
+
+def _check_that_it_boots(files: Mapping[str, bytes]) -> None:
+    """Raise BuildFailed when kernel and programs together are too large for the boot sector, or a program is odd."""
+    programs = {Path(name).stem: data for name, data in files.items() if name.startswith("user/")}
+    try:
+        archive = {name: stripped(data) for name, data in programs.items()}
+        compose_image(files["bootstrap.bin"], files["kernel.bin"], {**archive, "parameters": bytes(PROBE_BYTES)})
+    except ImageError as error:
+        raise BuildFailed(f"no disk image can be made of it: {error}") from error
 
 
 def _compile_given(bench: _Bench, tree: Tree) -> _Earlier | None:

@@ -16,7 +16,7 @@ from pathlib import Path
 from grader.faults import Ungradable
 
 PREFIXES = ("i686-linux-gnu-", "i686-elf-")
-CROSS_TOOLS = ("gcc", "as", "ld", "objcopy")
+CROSS_TOOLS = ("gcc", "as", "ld", "ar", "objcopy")
 TOOLS = ("nasm", "make", "tar")
 
 

@@ -1,0 +1,92 @@
+"""lab.toml: what is read from it, and that every mistake in it is named."""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from grader.lab_file import Lab, LabFileError, load_lab, load_labs, matches, parse_lab
+from grader.paths import Project
+from grader.tests.small_project import LAB_TOML, small_project
+
+
+def parse(text: str) -> Lab:
+    """A lab from the text of its file."""
+    return parse_lab(tomllib.loads(text), "small", Path("labs/small"))
+
+
+def test_a_lab_is_read() -> None:
+    """Stages, points and files come out as they stand in the file."""
+    lab = parse(LAB_TOML)
+    assert [(stage.number, stage.title, stage.points) for stage in lab.stages] == [(1, "First", 40), (2, "Second", 60)]
+    assert lab.points == 100
+    assert lab.stage(2).title == "Second"
+    assert lab.required == ("kernel/message.c",)
+    assert lab.remove == ("kernel/old.c",)
+
+
+def test_every_lab_of_this_project_is_sound() -> None:
+    """What is published must be readable; each lab here is worth 100 points."""
+    for lab in load_labs(Project.here()):
+        assert lab.points == 100, lab.name
+
+
+@pytest.mark.parametrize(
+    ("path", "taken"),
+    [
+        ("kernel/message.c", True),
+        ("kernel/extra.c", True),
+        ("kernel/extra_two.c", True),
+        ("kernel/user/server.c", True),
+        ("kernel/user/extra.c", False),
+        ("kernel/extra/x.c", False),
+        ("kernel/extra.h", False),
+        ("kernel/Makefile", False),
+        ("kernel/extra $(id).c", False),
+        ("kernel/extra;x.c", False),
+        ("kernel/extra\n.c", False),
+        ("/kernel/extra.c", False),
+    ],
+)
+def test_what_is_taken_from_a_hand_in(path: str, taken: bool) -> None:
+    """Wildcards stay in their folder, and no name that make or a shell would take apart gets through."""
+    assert parse(LAB_TOML).takes(path) is taken
+
+
+def test_a_pattern_is_no_regular_expression() -> None:
+    """A dot is a dot."""
+    assert not matches("kernel/messageXc", "kernel/message.c")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ('title = "A small lab"', "", "title is missing"),
+        ('title = "A small lab"', "title = 5", "title must be a text, not 5"),
+        ('title = "A small lab"', 'title = " "', "title is empty"),
+        ("[handin]", "[hand_in]", "unknown key 'hand_in'"),
+        ("points = 40", "points = 0", "points must be 1 or more"),
+        ("points = 40", "points = true", "points must be a whole number"),
+        ("number = 2", "number = 3", "stages count 1, 2, 3"),
+        ("kernel/message.c", "../message.c", "no path below kernel/"),
+        ("kernel/message.c", "kernel/a b.c", "no path below kernel/"),
+        ("kernel/message.c", "kernel//x.c", "no path below kernel/"),
+        ("kernel/message*.h", "kernel/message.c", "twice"),
+        ("kernel/old.c", "/kernel/old.c", "remove"),
+        ("[[stage]]", "[[stages]]", "unknown key 'stages'"),
+    ],
+)
+def test_a_wrong_lab_file_is_refused(old: str, new: str, message: str) -> None:
+    """A mistake is named with file and key, and never silently ignored."""
+    with pytest.raises(LabFileError, match="labs/small/lab.toml.*" + message):
+        parse(LAB_TOML.replace(old, new))
+
+
+def test_a_file_that_is_no_toml_is_refused(tmp_path: Path) -> None:
+    """The parser's own message tells the line."""
+    project = small_project(tmp_path)
+    (tmp_path / "labs/small/lab.toml").write_text("title = \n")
+    with pytest.raises(LabFileError, match=r"labs/small/lab.toml: .*line 1"):
+        load_lab(project, "small")
