@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from grader import boots, grading
+from grader import boots, course, grading
 from grader.build import Build, build_tree
 from grader.faults import WrongUse
 from grader.image import compose_image
@@ -54,8 +54,8 @@ class Bench:
 
     def __init__(self, project: Project, lab: str, *, repetitions: int, sandboxed: bool = True) -> None:
         self._project = project
-        self._lab = grading.load_lab(project, lab)
-        self._answer = Answer.parse(grading.default_answer(project, lab))
+        self._lab = course.find(project, lab)
+        self._answer = Answer.parse(course.default_answer(project, self._lab))
         self._repetitions = repetitions
         self._sandboxed = sandboxed
         self._sandbox = Sandbox.detect(allowed=sandboxed)

@@ -40,8 +40,10 @@ examples:
   ./lab run baseline                               the kernel's shell in this terminal (Ctrl-] leaves)
   ./lab doctor                                     what is missing on this computer, and how to install it
 
-exit status: 0 graded, whatever the score; 1 not gradable (the grader's fault, or no emulator); 2 wrong use; 130
-interrupted. More on a command: ./lab COMMAND --help
+exit status: 0 graded, whatever the score; 1 not gradable (the grader's fault, or no emulator); 2 wrong use;
+130 interrupted.
+
+More on a command: ./lab COMMAND --help
 """
 
 

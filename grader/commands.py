@@ -13,26 +13,20 @@ from grader.paths import Project
 
 if TYPE_CHECKING:
     from grader.build import Build
+    from grader.lab_file import Lab
     from grader.sandbox import Sandbox
+    from grader.tree import Tree
 
 GRADED, UNGRADABLE, INTERRUPTED = 0, 1, 130
 
 
-def known_lab(project: Project, name: str) -> str:
-    """The name, when there is such a lab. Raises WrongUse with the near names otherwise."""
-    names = project.lab_names()
-    if name in names:
-        return name
-    from grader.names import near
-
-    raise WrongUse(f"there is no lab {name!r}{near(name, names)}\nthe labs are: {', '.join(names) or 'none here'}")
-
-
 def list_labs(_arguments: argparse.Namespace) -> int:
     """Print the labs with their stages and points."""
-    from grader.lab_file import load_labs
+    from grader import course
 
-    for lab in load_labs(Project.here()):
+    project = Project.here()
+    print("baseline: the kernel that every lab starts from (./lab run baseline, ./lab grade baseline)")
+    for lab in course.all_labs(project):
         print(f"{lab.name}: {lab.title} ({lab.points} points)")
         if lab.summary:
             print(f"    {lab.summary}")
@@ -45,31 +39,31 @@ def grade(arguments: argparse.Namespace) -> int:
     """Grade an answer and write it in every form that was asked for."""
     from rich.console import Console
 
-    from grader import board, result
+    from grader import board, course, result
     from grader import grading as engine
     from grader.progress import Progress
     from grader.verdict import Grading
 
     project = Project.here()
-    name = known_lab(project, arguments.lab)
+    lab = course.find(project, arguments.lab)
     request = engine.Request(
-        lab=name,
+        lab=lab.name,
         answer=arguments.answer,
         only=tuple(arguments.only),
         workers=arguments.workers,
         seed=arguments.seed,
         sandboxed=not arguments.no_sandbox,
     )
-    answer = request.answer or engine.default_answer(project, name)
+    answer = request.answer or course.default_answer(project, lab)
     console = Console(highlight=False)
     if arguments.json:
-        unfinished = Grading(name, name, answer, gradable=False, complete=False)
+        unfinished = Grading(lab.name, lab.title, answer, gradable=False, complete=False)
         unfinished.message = "the grader ended before it was done"
         _written(lambda: result.write(unfinished, Path(arguments.json)))
-    grading = Grading(name, name, answer)
+    grading = Grading(lab.name, lab.title, answer)
     interrupted = False
-    with board.Watch(Console(stderr=True), f"{name}: starting", quiet=arguments.quiet) as watch:
-        progress = Progress(lambda text: watch.say(f"{name}: {text}"), watch.total, watch.step)
+    with board.Watch(Console(stderr=True), f"{lab.name}: starting", quiet=arguments.quiet) as watch:
+        progress = Progress(lambda text: watch.say(f"{lab.name}: {text}"), watch.total, watch.step)
         try:
             engine.grade(project, request, progress, grading)
         except KeyboardInterrupt:
@@ -101,38 +95,36 @@ def _written(write: Callable[[], None]) -> None:
         raise WrongUse(f"cannot write {error.filename or 'the result'}: {error.strerror}") from error
 
 
-def _answer(arguments: argparse.Namespace, project: Project, lab: str) -> str:
-    from grader.grading import default_answer
-
-    return arguments.answer or default_answer(project, lab)
-
-
-def _built(arguments: argparse.Namespace) -> tuple[Build, Sandbox]:
-    """Compose and build what the command line names."""
-    from grader.build import build_tree
-    from grader.lab_file import load_lab
-    from grader.sandbox import Sandbox
+def _composed(arguments: argparse.Namespace) -> tuple[Project, Lab, Tree]:
+    """What the command line names: the lab, and the tree with its answer."""
+    from grader import course
     from grader.tree import Answer, compose
 
     project = Project.here()
-    name = known_lab(project, arguments.lab)
+    lab = course.find(project, arguments.lab)
+    answer = Answer.parse(arguments.answer or course.default_answer(project, lab))
+    return project, lab, compose(project, lab, answer)
+
+
+def _built(arguments: argparse.Namespace) -> tuple[Lab, Build, Sandbox]:
+    """Compose and build what the command line names."""
+    from grader.build import build_tree
+    from grader.sandbox import Sandbox
+
+    project, lab, tree = _composed(arguments)
     sandbox = Sandbox.detect(allowed=not arguments.no_sandbox)
     if sandbox.warning:
         print(f"lab: {sandbox.warning}", file=sys.stderr)
-    tree = compose(project, load_lab(project, name), Answer.parse(_answer(arguments, project, name)))
-    return build_tree(project, tree, sandbox), sandbox
+    return lab, build_tree(project, tree, sandbox), sandbox
 
 
 def tree(arguments: argparse.Namespace) -> int:
     """Write the composed sources into a folder."""
-    from grader.lab_file import load_lab
-    from grader.tree import Answer, compose, write_tree
+    from grader.tree import write_tree
 
-    project = Project.here()
-    name = known_lab(project, arguments.lab)
-    composed = compose(project, load_lab(project, name), Answer.parse(_answer(arguments, project, name)))
+    _, lab, composed = _composed(arguments)
     write_tree(composed, Path(arguments.output))
-    print(f"{len(composed.files)} files of {name} ({composed.label}) are in {arguments.output}")
+    print(f"{len(composed.files) + len(composed.probes)} files of {composed.label} are in {arguments.output}")
     return GRADED
 
 
@@ -140,7 +132,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Boot to the shell in this terminal, or in a window."""
     from grader import boots, terminal
 
-    build, sandbox = _built(arguments)
+    _, build, sandbox = _built(arguments)
     return terminal.run(boots.compose(build, {}), sandbox, display=arguments.display)
 
 
@@ -148,11 +140,8 @@ def debug(arguments: argparse.Namespace) -> int:
     """Open GDB at kernel_main or where a test fails."""
     from grader import debugging
 
-    build, sandbox = _built(arguments)
-    project = Project.here()
-    return debugging.debug(
-        project, known_lab(project, arguments.lab), build, sandbox, test=arguments.test, seed=arguments.seed
-    )
+    lab, build, sandbox = _built(arguments)
+    return debugging.debug(lab, build, sandbox, test=arguments.test, seed=arguments.seed)
 
 
 def doctor(_arguments: argparse.Namespace) -> int:
@@ -167,29 +156,30 @@ def bench(arguments: argparse.Namespace) -> int:
     """Measure the framework's speed, or run a lab's experiment."""
     from rich.console import Console
 
-    from grader import measured
+    from grader import course, measured
 
     project = Project.here()
     console = Console(highlight=False)
     sandboxed = not arguments.no_sandbox
     if arguments.lab is None:
         return measured.speed(project, console, repetitions=3 if arguments.quick else 10, sandboxed=sandboxed)
-    lab = known_lab(project, arguments.lab)
-    folder = Path(arguments.html or f"report/bench-{lab}")
-    return measured.experiment(project, lab, _answer(arguments, project, lab), folder, console, sandboxed=sandboxed)
+    lab = course.find(project, arguments.lab)
+    folder = Path(arguments.html or f"report/bench-{lab.name}")
+    answer = arguments.answer or course.default_answer(project, lab)
+    return measured.experiment(project, lab.name, answer, folder, console, sandboxed=sandboxed)
 
 
 def prove(arguments: argparse.Namespace) -> int:
     """Show that a lab's tests tell right from wrong."""
     from rich.console import Console
 
-    from grader import board, proof_board
+    from grader import board, course, proof_board
     from grader.grading import processors
     from grader.progress import Progress
     from grader.prove import Prover
 
     project = Project.here()
-    name = known_lab(project, arguments.lab)
+    name = course.find(project, arguments.lab).name
     prover = Prover(project, name, sandboxed=not arguments.no_sandbox)
     with board.Watch(Console(stderr=True), f"{name}: starting") as watch:
         prover.run(

@@ -6,15 +6,18 @@ import linecache
 import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from grader import untrusted
 from grader.faults import HandinFault, Ungradable
 from grader.image import ImageError
-from grader.machine import Machine, MachineStopped
+from grader.machine.faults import MachineStopped
 from grader.verdict import Outcome, Verdict
+
+if TYPE_CHECKING:
+    from grader.machine import Machine
 
 SERIAL_LINES = 12
 

@@ -16,10 +16,10 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from grader import seeds, tools
+from grader import course, seeds, tools
 from grader.build import Build, BuildFailed, build_tree
 from grader.faults import HandinFault, Ungradable
-from grader.lab_file import Lab, load_lab
+from grader.lab_file import Lab
 from grader.names import chosen
 from grader.paths import Project
 from grader.pool import Job, Pool, PoolError
@@ -51,11 +51,6 @@ def processors() -> int:
     return os.cpu_count() or 1
 
 
-def default_answer(project: Project, lab: str) -> str:
-    """The reference where there are solutions, the student's own files elsewhere."""
-    return "reference" if project.solution(lab).is_dir() else "own"
-
-
 def grade(project: Project, request: Request, progress: Progress, grading: Grading) -> None:
     """Fill in `grading`, which is truthful at any moment, even when this is interrupted.
 
@@ -63,8 +58,8 @@ def grade(project: Project, request: Request, progress: Progress, grading: Gradi
     the grader's stands in the grading.
     """
     began = time.monotonic()
-    lab = load_lab(project, request.lab)
-    answer = Answer.parse(request.answer or default_answer(project, lab.name))
+    lab = course.find(project, request.lab)
+    answer = Answer.parse(request.answer or course.default_answer(project, lab))
     describe(grading, project, lab, request)
     try:
         with (
@@ -86,7 +81,7 @@ def grade(project: Project, request: Request, progress: Progress, grading: Gradi
 def describe(grading: Grading, project: Project, lab: Lab, request: Request) -> None:
     """The facts that stand before anything has run."""
     grading.lab, grading.title, grading.stages = lab.name, lab.title, list(lab.stages)
-    grading.answer = request.answer or default_answer(project, lab.name)
+    grading.answer = request.answer or course.default_answer(project, lab)
     grading.only = list(request.only)
     grading.started = datetime.now(UTC).isoformat(timespec="seconds")
     grading.hashes = {"grader": folder_hash(project.root / "grader"), "lab": folder_hash(lab.folder)}

@@ -7,12 +7,12 @@ from __future__ import annotations
 import importlib.util
 from pathlib import Path
 
-from grader import html, plot, result
+from grader import course, html, plot, result
 from grader.boots import Boots
 from grader.build import build_tree
 from grader.experiment import Table, cell
 from grader.faults import WrongUse
-from grader.lab_file import Lab, load_lab
+from grader.lab_file import Lab
 from grader.paths import Project
 from grader.sandbox import Sandbox
 from grader.tree import Answer, compose
@@ -25,7 +25,7 @@ def measure(project: Project, lab_name: str, answer: str, *, sandboxed: bool = T
     """Run the lab's experiment on an answer. Raises WrongUse when the lab has none, and what building and booting
     raise.
     """
-    lab = load_lab(project, lab_name)
+    lab = course.find(project, lab_name)
     file = lab.folder / "bench.py"
     if not file.is_file():
         raise WrongUse(f"the lab {lab_name} ends with no experiment (labs/{lab_name}/bench.py)")

@@ -71,6 +71,7 @@ class Pool:
         self._finished: deque[tuple[Job, Outcome]] = deque()
         self._requirements: list[Requirement] | None = None
         self._deaths_at_start = 0
+        self._broken: PoolError | None = None
         for _ in range(workers):
             self._start()
 
@@ -153,6 +154,8 @@ class Pool:
 
     def _turn(self, timeout: float) -> None:
         """Wait for messages once, and look for workers that are silent for too long."""
+        if self._broken is not None:
+            raise self._broken
         for key, _ in self._selector.select(timeout):
             self._read(key.data)
         now = time.monotonic()
@@ -180,7 +183,8 @@ class Pool:
         worker.since = time.monotonic()
         if "tests" in message:
             if message["problems"]:
-                raise PoolError("the lab's tests cannot be used: " + "; ".join(message["problems"]))
+                self._broken = PoolError("the lab's tests cannot be used: " + "; ".join(message["problems"]))
+                raise self._broken
             worker.ready = True
             self._requirements = [Requirement(**item) for item in message["tests"]]
             return
@@ -225,7 +229,8 @@ class Pool:
         if not worker.ready:
             self._deaths_at_start += 1
             if self._deaths_at_start > 2:
-                raise PoolError(f"the process that runs tests ends at its start (status {status}): {said}")
+                self._broken = PoolError(f"the process that runs tests ends at its start (status {status}): {said}")
+                raise self._broken
         if worker.job is not None:
             job, tried = worker.job
             self._finish(job, tried, ungradable(job.test, f"the process that ran the test ended (status {status})"))

@@ -117,6 +117,7 @@ def main(arguments: list[str]) -> int:
     connection = socket.socket(fileno=int(arguments[0]))
     connection.set_inheritable(False)
     tests = Path(arguments[1])
+    sys.path.insert(0, str(tests))  # for what the tests share in a module of their own
     line = Line(connection)
     if not tests.is_dir():
         line.send({"tests": [], "problems": [f"there is no folder {tests}"]})
