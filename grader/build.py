@@ -186,7 +186,7 @@ def _compile_given(bench: _Bench, tree: Tree) -> _Earlier | None:
 
     A source that cannot be compiled without the answer (it includes a header of it) is left to the next step.
     """
-    sources = {path: data for path, data in tree.given.items() if path not in tree.answer}
+    sources = {path: data for path, data in tree.given.items() if tree.files[path] == data}
     objects = [path for path in sorted(sources) if path.endswith((".c", ".asm")) and path != "kernel/bootstrap.asm"]
 
     def compiled() -> dict[str, bytes]:

@@ -19,7 +19,7 @@ from grader.lab_file import Lab
 from grader.untrusted import plain
 
 TOTAL_BYTES = 2 << 20
-FILES = 64
+FILES = 256  # a whole kernel has about 100
 NAMED_EXTRAS = 8
 
 

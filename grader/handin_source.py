@@ -229,8 +229,14 @@ def _kind_of_member(member: tarfile.TarInfo) -> Kind:
         return FOLDER
     if member.isreg() and not member.issparse():
         return True
-    kinds = {tarfile.SYMTYPE: "a symbolic link", tarfile.LNKTYPE: "a hard link", tarfile.FIFOTYPE: "a pipe (FIFO)"}
-    return "a sparse file" if member.issparse() else "a device" if member.isdev() else kinds.get(member.type, "odd")
+    kinds = {
+        tarfile.SYMTYPE: "a symbolic link",
+        tarfile.LNKTYPE: "a hard link",
+        tarfile.FIFOTYPE: "a pipe (FIFO)",
+        tarfile.CHRTYPE: "a device",
+        tarfile.BLKTYPE: "a device",
+    }
+    return kinds.get(member.type, "no regular file")
 
 
 def _enter(source: Source, raw: str, kind: Kind) -> bool:

@@ -1,4 +1,4 @@
-"""A project of a few lines, for tests of the parts that compose and build: the real Makefile, a kernel that does nothing.
+"""A project of a few lines, for tests of what composes and builds: the real Makefile, a kernel that does nothing.
 
 It has one lab, `small`, with two stages, a solution, a mutant and a probe.
 """
@@ -64,8 +64,14 @@ patch = '''
 FILES = {
     "kernel/bootstrap.asm": "times 510 - ($ - $$) db 0\ndw 0xAA55\n",
     "kernel/starter.asm": "section .starter\nglobal starter\nextern kernel_main\nstarter: call kernel_main\nhlt\n",
-    "kernel/types.h": "#pragma once\n#include <stdint.h>\nint message_send(int value);\n",
-    "kernel/main.c": '#include "types.h"\nvoid kernel_main(void);\nvoid kernel_main(void)\n{\n    message_send(1);\n}\n',
+    "kernel/types.h": "#pragma once\n#include <stdint.h>\nint message_send(int value);\nextern int other;\n",
+    "kernel/main.c": '#include "types.h"
+int kernel_main(void);
+int kernel_main(void)
+{
+    return other;
+}
+',
     "kernel/other.c": '#include "types.h"\nint other = 5;\n',
     "kernel/old.c": "int old;\n",
     "kernel/user/start.asm": "global _start\nextern main\nsection .text\n_start: call main\n",
