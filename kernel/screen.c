@@ -46,9 +46,8 @@ static void clear_row(uint32_t which)
 
 static void scroll(void)
 {
-    for (uint32_t i = 0; i < (SCREEN_ROWS - 1) * SCREEN_COLUMNS; i++) {
-        CELLS[i] = CELLS[i + SCREEN_COLUMNS];
-    }
+    memmove((void *)CELLS, (const void *)(CELLS + SCREEN_COLUMNS),
+            (SCREEN_ROWS - 1) * SCREEN_COLUMNS * sizeof(*CELLS));
     clear_row(SCREEN_ROWS - 1);
 }
 
