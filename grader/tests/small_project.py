@@ -65,13 +65,7 @@ FILES = {
     "kernel/bootstrap.asm": "times 510 - ($ - $$) db 0\ndw 0xAA55\n",
     "kernel/starter.asm": "section .starter\nglobal starter\nextern kernel_main\nstarter: call kernel_main\nhlt\n",
     "kernel/types.h": "#pragma once\n#include <stdint.h>\nint message_send(int value);\nextern int other;\n",
-    "kernel/main.c": '#include "types.h"
-int kernel_main(void);
-int kernel_main(void)
-{
-    return other;
-}
-',
+    "kernel/main.c": '#include "types.h"\nint kernel_main(void);\nint kernel_main(void)\n{\n    return other;\n}\n',
     "kernel/other.c": '#include "types.h"\nint other = 5;\n',
     "kernel/old.c": "int old;\n",
     "kernel/user/start.asm": "global _start\nextern main\nsection .text\n_start: call main\n",
