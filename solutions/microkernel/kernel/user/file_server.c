@@ -1,0 +1,11 @@
+/*
+ * The file server.
+ */
+#include "ipc.h"
+#include "library.h"
+
+int main(const char *argument)
+{
+    (void)argument;
+    return 0;
+}
