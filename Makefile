@@ -6,8 +6,8 @@
 MAKEFLAGS += --no-print-directory
 
 SET_UP := tools/set_up.sh
-# The environment's own interpreter, for the scripts of tools/.
-PYTHON_OF = "$$($(SET_UP) python)/bin/python"
+# The environment's own interpreter, for the scripts of tools/, which find the grader's package here.
+PYTHON = PYTHONPATH=. "$$($(SET_UP) python)/bin/python"
 
 help: ## this list
 	@echo 'Kernelist: a course in operating-system design that grades itself'
@@ -22,11 +22,11 @@ setup: ## install everything the commands below need
 
 demo: ## boot the kernel to its shell, grade a starter and a reference, show both score boards
 	@$(SET_UP) build
-	@$(PYTHON_OF) tools/demo.py
+	@$(PYTHON) tools/demo.py
 
 test: ## check everything: style, the grader, the baseline, and that every lab proves itself (minutes)
 	@$(SET_UP) build check
-	@$(PYTHON_OF) tools/test.py $(ARGUMENTS)
+	@$(PYTHON) tools/test.py $(ARGUMENTS)
 
 run: ## boot to the shell in this terminal [LAB=name] [ANSWER=...] [WINDOW=1 for a window]
 	@$(SET_UP) build
@@ -47,14 +47,14 @@ bench: ## measure the speed of everything, beside the budgets
 
 lint: ## check formatting, types and style
 	@$(SET_UP) build check
-	@$(PYTHON_OF) tools/lint.py
+	@$(PYTHON) tools/lint.py
 
 format: ## format C and Python files
-	@$(PYTHON_OF) tools/lint.py --fix
+	@$(PYTHON) tools/lint.py --fix
 
 editor: ## write compile_commands.json for clangd
 	@$(SET_UP) build
-	@$(PYTHON_OF) tools/compile_commands.py
+	@$(PYTHON) tools/compile_commands.py
 
 clean: ## remove all that was made: the environment, builds, reports
 	rm -rf .venv .venv.lock .cache report compile_commands.json .mypy_cache .ruff_cache
