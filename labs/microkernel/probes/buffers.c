@@ -35,7 +35,7 @@ static void map_one_page(void)
 {
     int result = memory_map((void *)MAPPED, PAGE);
     if (result != 0)
-        crew_give_up("no memory", result);
+        crew_give_up("no_memory", result);
 }
 
 /* Takes letter 1, then calls home with letter 2. Its exit status is the number of right words in letter and reply. */
@@ -93,14 +93,14 @@ static int bad(void)
     probe_report("send", refusals_of(try_send, other, CASES - 1));
     probe_report("call", refusals_of(try_call, other, CASES));
     letter_write(&letter, 1);
-    probe_report("good send", (uint32_t)ipc_send(other, &letter, 0));
+    probe_report("good_send", (uint32_t)ipc_send(other, &letter, 0));
     sleep(2); /* the peer waits in a call */
     probe_report("receive", refusals_of(try_receive, other, CASES));
-    probe_report("good receive", (uint32_t)ipc_receive(other, &letter, IPC_NONBLOCKING));
+    probe_report("good_receive", (uint32_t)ipc_receive(other, &letter, IPC_NONBLOCKING));
     probe_report("request", letter_words(&letter, 2));
     probe_report("reply", refusals_of(try_reply, other, CASES - 1));
     letter_write(&letter, 3);
-    probe_report("good reply", (uint32_t)ipc_reply(other, &letter));
+    probe_report("good_reply", (uint32_t)ipc_reply(other, &letter));
     probe_report("words", (uint32_t)crew_wait(pid));
     probe_finish();
     return 0;
@@ -122,14 +122,14 @@ static int straddle(void)
 {
     message_t *letter = at(MAPPED + PAGE - 27);
     if (memory_map((void *)MAPPED, 2 * PAGE) != 0)
-        crew_give_up("no memory", 0);
+        crew_give_up("no_memory", 0);
     int pid = crew_start("straddler", 0, 0);
     probe_report("result", (uint32_t)ipc_receive(ENDPOINT_ANY, letter, 0));
     probe_report("words", letter_words(letter, 4));
     uint32_t caller = letter->sender;
     letter_write(letter, 5);
     probe_report("reply", (uint32_t)ipc_reply(caller, letter));
-    probe_report("reply words", (uint32_t)crew_wait(pid));
+    probe_report("reply_words", (uint32_t)crew_wait(pid));
     probe_finish();
     return 0;
 }

@@ -37,11 +37,11 @@ static int call(void)
     letter_write(&letter, 10);
     probe_report("result", (uint32_t)ipc_call(other, &letter, 0));
     probe_report("words", letter_words(&letter, 11));
-    probe_report("from server", letter.sender == other);
+    probe_report("from_server", letter.sender == other);
     probe_report("replied", (uint32_t)crew_wait(server_pid));
     probe_report("received", (uint32_t)ipc_receive(ENDPOINT_ANY, &letter, 0));
-    probe_report("intruder words", letter_words(&letter, 20));
-    probe_report("intruder sent", (uint32_t)crew_wait(intruder_pid));
+    probe_report("intruder_words", letter_words(&letter, 20));
+    probe_report("intruder_sent", (uint32_t)crew_wait(intruder_pid));
     probe_finish();
     return 0;
 }
@@ -69,7 +69,7 @@ static int atomic(void)
         letter_write(&letter, 2 * turn);
         int result = ipc_call(other, &letter, 0);
         if (result != 0)
-            crew_give_up("no call", result);
+            crew_give_up("no_call", result);
         words += letter_words(&letter, 2 * turn + 1);
     }
     probe_report("words", words);
@@ -109,22 +109,22 @@ static int reply_rules(void)
     int writer_pid = crew_start_known("writer", 0, 0, &writing);
     sleep(2); /* now the writer waits in its send */
     letter_write(&letter, 33);
-    probe_report("to sender", (uint32_t)ipc_reply(writing, &letter));
-    probe_report("to itself", (uint32_t)ipc_reply((uint32_t)ipc_endpoint(), &letter));
+    probe_report("to_sender", (uint32_t)ipc_reply(writing, &letter));
+    probe_report("to_itself", (uint32_t)ipc_reply((uint32_t)ipc_endpoint(), &letter));
     probe_report("letter", ipc_receive(writing, &letter, 0) == 0 ? letter_words(&letter, 30) : 0);
-    probe_report("letter sent", (uint32_t)crew_wait(writer_pid));
+    probe_report("letter_sent", (uint32_t)crew_wait(writer_pid));
 
     int caller_pid = crew_start("caller", 0, 0);
     int result = ipc_receive(ENDPOINT_ANY, &letter, 0);
     if (result != 0 || letter_words(&letter, 31) != MESSAGE_WORDS)
-        crew_give_up("no request", result);
+        crew_give_up("no_request", result);
     uint32_t calling = letter.sender;
-    probe_report("of another", (uint32_t)crew_wait(crew_start("meddler", calling, 0)));
+    probe_report("of_another", (uint32_t)crew_wait(crew_start("meddler", calling, 0)));
     letter_write(&letter, 32);
     probe_report("reply", (uint32_t)ipc_reply(calling, &letter));
     letter_write(&letter, 33);
     probe_report("twice", (uint32_t)ipc_reply(calling, &letter));
-    probe_report("reply words", (uint32_t)crew_wait(caller_pid));
+    probe_report("reply_words", (uint32_t)crew_wait(caller_pid));
     probe_finish();
     return 0;
 }
@@ -189,8 +189,8 @@ static int turns(void)
     pids[2] = crew_start_known("relay", last, 0, &middle[1]);
     pids[3] = crew_start("front", middle[0], 100);
     pids[4] = crew_start("front", middle[1], 500);
-    probe_report("first words", (uint32_t)crew_wait(pids[3]));
-    probe_report("second words", (uint32_t)crew_wait(pids[4]));
+    probe_report("first_words", (uint32_t)crew_wait(pids[3]));
+    probe_report("second_words", (uint32_t)crew_wait(pids[4]));
     probe_report("back", (uint32_t)crew_wait(pids[0]));
     probe_report("relays", (uint32_t)(crew_wait(pids[1]) | crew_wait(pids[2])));
     probe_finish();

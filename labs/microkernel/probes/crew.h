@@ -20,6 +20,7 @@ static struct {
     uint32_t nonce;
     uint32_t home; /* endpoint of the process that started this one */
     uint32_t a, b; /* two numbers for the role to use */
+    uint32_t seed; /* a number that the whole crew and the test know, from which files are made */
 } crew;
 
 struct crew_role {
@@ -61,10 +62,11 @@ static inline int crew_start(const char *role, uint32_t a, uint32_t b)
     end = crew_append_number(end, " nonce=", crew.nonce);
     end = crew_append_number(end, " home=", (uint32_t)ipc_endpoint());
     end = crew_append_number(end, " a=", a);
-    crew_append_number(end, " b=", b);
+    end = crew_append_number(end, " b=", b);
+    crew_append_number(end, " seed=", crew.seed);
     int pid = spawn(crew.program, argument);
     if (pid <= 0)
-        crew_give_up("no spawn", pid);
+        crew_give_up("no_spawn", pid);
     return pid;
 }
 
@@ -82,7 +84,7 @@ static inline int crew_start_known(const char *role, uint32_t a, uint32_t b, uin
     message_t hello = {0};
     int result = ipc_receive(ENDPOINT_ANY, &hello, 0);
     if (result != 0 || hello.type != CREW_HELLO)
-        crew_give_up("no hello", result);
+        crew_give_up("no_hello", result);
     *endpoint = hello.sender;
     return pid;
 }
@@ -93,7 +95,7 @@ static inline int crew_wait(int pid)
     int status = 0;
     int result = wait(pid, &status);
     if (result != pid)
-        crew_give_up("no wait", result);
+        crew_give_up("no_wait", result);
     return status;
 }
 
@@ -158,15 +160,16 @@ static inline int crew_play(const char *program, const char *argument, const str
     crew_append(crew.program, program);
     crew.argument = argument;
     if (!probe_text(argument, "role", crew.role, sizeof crew.role))
-        crew_give_up("no role", 0);
+        crew_give_up("no_role", 0);
     crew.nonce = probe_number(argument, "nonce", 0);
     crew.home = probe_number(argument, "home", 0);
     crew.a = probe_number(argument, "a", 0);
     crew.b = probe_number(argument, "b", 0);
+    crew.seed = probe_number(argument, "seed", 0);
     for (; roles->name != NULL; roles++)
         if (strcmp(roles->name, crew.role) == 0)
             return roles->play();
-    crew_give_up("no such role", 0);
+    crew_give_up("no_such_role", 0);
     return 0;
 }
 

@@ -60,7 +60,7 @@ static int itself(void)
     probe_report("send", (uint32_t)ipc_send(self, &letter, 0));
     probe_report("call", (uint32_t)ipc_call(self, &letter, 0));
     int pid = crew_start_known("answerer", 0, 0, &other);
-    probe_report("to another", (uint32_t)ipc_call(other, &letter, 0));
+    probe_report("to_another", (uint32_t)ipc_call(other, &letter, 0));
     probe_report("words", letter_words(&letter, 41));
     probe_report("answered", (uint32_t)crew_wait(pid));
     probe_finish();
@@ -112,8 +112,8 @@ static int three(void)
     message_t letter;
     letter_write(&letter, 40);
     probe_report("first", (uint32_t)ipc_call(middle, &letter, 0));
-    probe_report("first words", letter_words(&letter, 41));
-    probe_report("second words", (uint32_t)crew_wait(middle_pid));
+    probe_report("first_words", letter_words(&letter, 41));
+    probe_report("second_words", (uint32_t)crew_wait(middle_pid));
     probe_report("third", (uint32_t)crew_wait(last_pid));
     probe_finish();
     return 0;

@@ -69,7 +69,7 @@ static int receiver_dies(void)
     sleep_until(start + 9);
     probe_report("killed", (uint32_t)kill((uint32_t)victim_pid));
     probe_report("victim", (uint32_t)crew_wait(victim_pid));
-    static const char *const keys[] = {"wait for reply", "first sender", "second sender", "queued caller", "receiver"};
+    static const char *const keys[] = {"wait_for_reply", "first_sender", "second_sender", "queued_caller", "receiver"};
     for (int i = 0; i < 5; i++)
         probe_report(keys[i], (uint32_t)crew_wait(pids[i]));
     probe_finish();
@@ -98,7 +98,7 @@ static int sender_dies(void)
     for (int i = 0; i < 2; i++) {
         int result = ipc_receive(ENDPOINT_ANY, &letter, IPC_NONBLOCKING);
         if (result != 0)
-            crew_give_up("no receive", result);
+            crew_give_up("no_receive", result);
         words += letter_words(&letter, letter_key(&letter));
         arrived |= 1u << (letter_key(&letter) & 31);
     }
@@ -108,8 +108,8 @@ static int sender_dies(void)
     probe_report("sent", (uint32_t)(crew_wait(pids[1]) | crew_wait(pids[3])));
     int pid = crew_start("writing", 5, 0); /* the queue still takes new ones */
     int result = ipc_receive(ENDPOINT_ANY, &letter, 0);
-    probe_report("new sender", result != 0 ? (uint32_t)result : letter_words(&letter, 5));
-    probe_report("new sent", (uint32_t)crew_wait(pid));
+    probe_report("new_sender", result != 0 ? (uint32_t)result : letter_words(&letter, 5));
+    probe_report("new_sent", (uint32_t)crew_wait(pid));
     probe_finish();
     return 0;
 }
@@ -130,14 +130,14 @@ static int caller_dies(void)
         int pid = crew_start("asking", 0, 0);
         int result = ipc_receive(ENDPOINT_ANY, &letter, 0);
         if (result != 0)
-            crew_give_up("no receive", result);
+            crew_give_up("no_receive", result);
         uint32_t caller = letter.sender;
         if (!survives)
             kill((uint32_t)pid);
         int status = survives ? 0 : crew_wait(pid);
         letter_write(&letter, 7);
         result = ipc_reply(caller, &letter);
-        probe_report(survives ? "reply to living" : "reply to dead", (uint32_t)result);
+        probe_report(survives ? "reply_to_living" : "reply_to_dead", (uint32_t)result);
         status = survives ? crew_wait(pid) : status;
         probe_report(survives ? "words" : "killed", (uint32_t)status);
     }
@@ -170,7 +170,7 @@ static int guest_in_slot(uint32_t stale, uint32_t *endpoint)
         letter_send(*endpoint, 8);
         crew_wait(pid);
     }
-    crew_give_up("slot not reused", 0);
+    crew_give_up("slot_not_reused", 0);
     return 0;
 }
 
@@ -189,7 +189,7 @@ static int stale(void)
     probe_report("notify", (uint32_t)ipc_notify(old, 1));
     probe_report("receive", (uint32_t)ipc_receive(old, &letter, IPC_NONBLOCKING));
     sleep(1);
-    probe_report("sent to new", (uint32_t)letter_send(new, 9));
+    probe_report("sent_to_new", (uint32_t)letter_send(new, 9));
     probe_report("words", (uint32_t)crew_wait(pid));
     probe_finish();
     return 0;
@@ -216,7 +216,7 @@ static int never(void)
     probe_report("replies", replies);
     probe_report("notices", notices);
     int pid = crew_start_known("guest", 0, 0, &other);
-    probe_report("to a real one", (uint32_t)letter_send(other, 9));
+    probe_report("to_a_real_one", (uint32_t)letter_send(other, 9));
     probe_report("words", (uint32_t)crew_wait(pid));
     probe_finish();
     return 0;

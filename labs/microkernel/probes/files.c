@@ -7,10 +7,10 @@ enum { BIG = 20000, BLOCK = 3000 };
 
 static uint8_t buffer[BIG + 16];
 
-/* The byte at `place` of the big file of this run. */
+/* The byte at `place` of every file of this run. */
 static uint8_t content(uint32_t place)
 {
-    uint32_t word = crew.nonce + place / 4 * 0x9e3779b1u;
+    uint32_t word = crew.seed + place / 4 * 0x9e3779b1u;
     return (uint8_t)(word >> place % 4 * 8);
 }
 
@@ -47,7 +47,7 @@ static int listed(const char *name)
     return -1;
 }
 
-/* The disk holds `poem` (content of this run, BIG bytes) and `old` when this starts. */
+/* The disk holds `poem` (BIG bytes of this run's content) and `old` when this starts. */
 static int files(void)
 {
     probe_report("service", (uint32_t)ipc_service(SERVICE_FILE));
@@ -61,19 +61,19 @@ static int files(void)
     probe_report("delete", (uint32_t)delete_file("old"));
     probe_report("gone", (uint32_t)listed("old"));
     probe_report("empty", (uint32_t)create_file("empty", buffer, 0));
-    probe_report("empty length", (uint32_t)listed("empty"));
+    probe_report("empty_length", (uint32_t)listed("empty"));
     probe_finish();
     return 0;
 }
 
 static int errors(void)
 {
-    probe_report("read missing", (uint32_t)read_file("missing", buffer, 0, 10));
-    probe_report("delete missing", (uint32_t)delete_file("missing"));
-    probe_report("create twice", (uint32_t)create_file("poem", buffer, 10));
-    probe_report("long name", (uint32_t)create_file("a-name-that-is-longer-than-a-name-may-be", buffer, 10));
-    probe_report("empty name", (uint32_t)create_file("", buffer, 10));
-    probe_report("too large", (uint32_t)create_big("large", BIG)); /* the test left less room than this */
+    probe_report("read_missing", (uint32_t)read_file("missing", buffer, 0, 10));
+    probe_report("delete_missing", (uint32_t)delete_file("missing"));
+    probe_report("create_twice", (uint32_t)create_file("poem", buffer, 10));
+    probe_report("long_name", (uint32_t)create_file("a-name-that-is-longer-than-a-name-may-be", buffer, 10));
+    probe_report("empty_name", (uint32_t)create_file("", buffer, 10));
+    probe_report("too_large", (uint32_t)create_big("large", BIG)); /* the test left less room than this */
     probe_report("poem", (uint32_t)read_big("poem", BIG));
     probe_report("fits", (uint32_t)create_big("small", 100));
     probe_finish();
@@ -87,7 +87,7 @@ static int old_calls(void)
     probe_report("read", (uint32_t)system_call(SYSTEM_CALL_READ_FILE, name, to, 0, 10, 0));
     probe_report("list", (uint32_t)system_call(SYSTEM_CALL_LIST_FILES, to, 10, 0, 0, 0));
     probe_report("delete", (uint32_t)system_call(SYSTEM_CALL_DELETE_FILE, name, 0, 0, 0, 0));
-    probe_report("by library", (uint32_t)read_big("poem", BIG));
+    probe_report("by_library", (uint32_t)read_big("poem", BIG));
     probe_finish();
     return 0;
 }
@@ -106,9 +106,9 @@ static int ports(void)
 {
     probe_report("poem", (uint32_t)read_big("poem", BIG));
     probe_report("status", (uint32_t)crew_wait(crew_start("thief", 0, 0x1f7)));
-    probe_report("after service", (uint32_t)crew_wait(crew_start("thief", 1, 0x1f7)));
+    probe_report("after_service", (uint32_t)crew_wait(crew_start("thief", 1, 0x1f7)));
     probe_report("control", (uint32_t)crew_wait(crew_start("thief", 1, 0x3f6)));
-    probe_report("poem again", (uint32_t)read_big("poem", BIG));
+    probe_report("poem_again", (uint32_t)read_big("poem", BIG));
     probe_finish();
     return 0;
 }
@@ -191,7 +191,7 @@ static int killed(void)
     }
     probe_report("right", right);
     probe_report("longest", longest);
-    probe_report("new endpoints", others);
+    probe_report("new_endpoints", others);
     probe_finish();
     return 0;
 }
@@ -236,9 +236,9 @@ static int crimes(void)
         alive |= (uint32_t)(retried(ask_harmless, &waited) == OK) << crime;
         dead |= (uint32_t)(ask_villain(crime) == E_DEAD) << crime;
     }
-    probe_report("alive before", alive);
-    probe_report("dead after", dead);
-    probe_report("alive at last", (uint32_t)retried(ask_harmless, &waited));
+    probe_report("alive_before", alive);
+    probe_report("dead_after", dead);
+    probe_report("alive_at_last", (uint32_t)retried(ask_harmless, &waited));
     probe_report("sent", (uint32_t)letter_send(other, 1));
     probe_report("bystander", (uint32_t)crew_wait(pid));
     probe_finish();

@@ -11,7 +11,7 @@ static uint32_t receive_bits(uint32_t flags)
     message_t message = {0};
     int result = ipc_receive(ENDPOINT_KERNEL, &message, flags);
     if (result != 0)
-        crew_give_up("no bits", result);
+        crew_give_up("no_bits", result);
     return message.payload[0];
 }
 
@@ -59,16 +59,16 @@ static int kinds(void)
     int pid = crew_start_known("late_writer", 2, start + 6, &other);
     crew_start("writer", 1, start);
     crew_start("ringer", 0x10, start + 3);
-    probe_report("kernel only", (uint32_t)ipc_receive(ENDPOINT_KERNEL, &message, 0));
+    probe_report("kernel_only", (uint32_t)ipc_receive(ENDPOINT_KERNEL, &message, 0));
     probe_report("bits", message.type == MESSAGE_NOTIFICATION ? message.payload[0] & 0x10 : 0);
     crew_start("ringer", 0x20, 0);
-    probe_report("from one", (uint32_t)ipc_receive(other, &message, 0));
-    probe_report("from words", letter_words(&message, 2));
+    probe_report("from_one", (uint32_t)ipc_receive(other, &message, 0));
+    probe_report("from_words", letter_words(&message, 2));
     crew_wait(pid);
     sleep(1);
-    probe_report("bits kept", receive_bits(IPC_NONBLOCKING) & 0x20);
+    probe_report("bits_kept", receive_bits(IPC_NONBLOCKING) & 0x20);
     probe_report("any", (uint32_t)ipc_receive(ENDPOINT_ANY, &message, 0));
-    probe_report("any words", letter_words(&message, 1));
+    probe_report("any_words", letter_words(&message, 1));
     probe_finish();
     return 0;
 }
@@ -102,7 +102,7 @@ static int storm(void)
         uint32_t bit = 1u << (round % 30);
         int result = ipc_notify(other, bit);
         if (result != 0)
-            crew_give_up("no notify", result);
+            crew_give_up("no_notify", result);
         if (round == ROUNDS - 1)
             break; /* its last answer drowns in the flood that follows */
         right += receive_bits(0) == bit << 1;
@@ -129,7 +129,7 @@ static int interrupts(void)
     probe_report("wrong", wrong);
     probe_report("ticks", ticks() - start);
     sleep(crew.b);
-    probe_report("all at once", receive_bits(IPC_NONBLOCKING));
+    probe_report("all_at_once", receive_bits(IPC_NONBLOCKING));
     probe_report("then", (uint32_t)ipc_receive(ENDPOINT_KERNEL, &message, IPC_NONBLOCKING));
     probe_report("next", receive_bits(0));
     probe_finish();

@@ -77,10 +77,10 @@ static int arguments(void)
     probe_report("right", crew_wait(spawn(crew.program, argument)) == (int)hash(argument));
     *end++ = 'x';
     *end = '\0';
-    probe_report("too long", (uint32_t)(spawn(crew.program, argument) < 0));
+    probe_report("too_long", (uint32_t)(spawn(crew.program, argument) < 0));
     probe_report("missing", (uint32_t)spawn("no-such-program", ""));
-    probe_report("no program", (uint32_t)spawn("parameters", ""));
-    probe_report("long name", (uint32_t)spawn("a-name-that-is-longer-than-a-name-may-be", ""));
+    probe_report("no_program", (uint32_t)spawn("parameters", ""));
+    probe_report("long_name", (uint32_t)spawn("a-name-that-is-longer-than-a-name-may-be", ""));
     probe_finish();
     return 0;
 }
@@ -122,7 +122,7 @@ static int full(void)
     kill((uint32_t)pids[count / 2]);
     probe_report("killed", (uint32_t)crew_wait(pids[count / 2]));
     int pid = crew_start("leaf", 77, 0);
-    probe_report("new one", (uint32_t)crew_wait(pid));
+    probe_report("new_one", (uint32_t)crew_wait(pid));
     probe_finish();
     return 0;
 }
@@ -131,20 +131,20 @@ static int waits(void)
 {
     uint32_t server = 0;
     int status = -1;
-    probe_report("no child", (uint32_t)wait(0, &status));
+    probe_report("no_child", (uint32_t)wait(0, &status));
     crew_find("process_server", &server);
-    probe_report("not a child", (uint32_t)wait(server, &status));
+    probe_report("not_a_child", (uint32_t)wait(server, &status));
     uint32_t start = ticks();
     int late = crew_start("leaf", crew.nonce, start + 6);
     int early = crew_start("leaf", 0x80000001, start + 3);
     probe_report("any", (uint32_t)(wait(0, &status) == early));
-    probe_report("any status", (uint32_t)status);
-    probe_report("this one", (uint32_t)(wait((uint32_t)late, &status) == late));
+    probe_report("any_status", (uint32_t)status);
+    probe_report("this_one", (uint32_t)(wait((uint32_t)late, &status) == late));
     probe_report("status", (uint32_t)status);
     probe_report("waited", ticks() - start);
     probe_report("twice", (uint32_t)wait((uint32_t)late, &status));
     int unasked = crew_start("leaf", 5, 0);
-    probe_report("no status", (uint32_t)(wait((uint32_t)unasked, NULL) == unasked));
+    probe_report("no_status", (uint32_t)(wait((uint32_t)unasked, NULL) == unasked));
     probe_finish();
     return 0;
 }
@@ -173,7 +173,7 @@ static int offender(void)
 
 static int faults(void)
 {
-    static const char *const keys[] = {"divide error", "invalid opcode", "privileged", "kernel write", "null write"};
+    static const char *const keys[] = {"divide_error", "invalid_opcode", "privileged", "kernel_write", "null_write"};
     for (uint32_t i = 0; i < 5; i++)
         probe_report(keys[i], (uint32_t)crew_wait(crew_start("offender", i, 0)));
     probe_report("harmless", (uint32_t)crew_wait(crew_start("leaf", 42, 0)));
@@ -184,7 +184,7 @@ static int faults(void)
 static int kills(void)
 {
     static const char *const roles[] = {"spinner", "sleeper", "listener", "parent"};
-    static const char *const keys[] = {"spinner status", "sleeper status", "listener status", "parent status"};
+    static const char *const keys[] = {"spinner_status", "sleeper_status", "listener_status", "parent_status"};
     uint32_t other = 0;
     int last = 0;
     for (int i = 0; i < 4; i++) {
@@ -196,7 +196,7 @@ static int kills(void)
     probe_report("dead", (uint32_t)kill((uint32_t)last));
     probe_report("unknown", (uint32_t)kill(0x7ffffff0));
     int pid = crew_start_known("known", 9, 0, &other);
-    probe_report("living answers", (uint32_t)letter_send(other, 9));
+    probe_report("living_answers", (uint32_t)letter_send(other, 9));
     probe_report("living", (uint32_t)crew_wait(pid));
     probe_finish();
     return 0;
@@ -227,13 +227,13 @@ static int lists(void)
     int before = list_processes(entries, LIST);
     const struct process_entry *child = entry_of((uint32_t)pid, before), *self = entry_of((uint32_t)getpid(), before);
     probe_report("child", child != NULL && strcmp(child->name, crew.program) == 0);
-    probe_report("child's parent", child != NULL && child->parent == (uint32_t)getpid());
+    probe_report("its_parent", child != NULL && child->parent == (uint32_t)getpid());
     probe_report("itself", self != NULL && strcmp(self->name, crew.program) == 0);
-    probe_report("at most", (uint32_t)list_processes(entries, 1));
+    probe_report("at_most", (uint32_t)list_processes(entries, 1));
     kill((uint32_t)pid);
     crew_wait(pid);
     int after = list_processes(entries, LIST);
-    probe_report("one less", (uint32_t)(before - after));
+    probe_report("one_less", (uint32_t)(before - after));
     probe_report("forgotten", entry_of((uint32_t)pid, after) == NULL);
     probe_finish();
     return 0;
@@ -248,7 +248,7 @@ static int old_calls(void)
     probe_report("wait", (uint32_t)system_call(SYSTEM_CALL_WAIT, (uint32_t)pid, (uint32_t)&status, 0, 0, 0));
     probe_report("list", (uint32_t)system_call(SYSTEM_CALL_LIST_PROCESSES, (uint32_t)entries, LIST, 0, 0, 0));
     probe_report("kill", (uint32_t)system_call(SYSTEM_CALL_KILL, (uint32_t)pid, 0, 0, 0, 0));
-    probe_report("by library", (uint32_t)kill((uint32_t)pid));
+    probe_report("by_library", (uint32_t)kill((uint32_t)pid));
     probe_report("status", (uint32_t)crew_wait(pid));
     probe_finish();
     return 0;
@@ -300,7 +300,7 @@ static int garbage(void)
     let_loose("rude", 0x100, 0xffffffff);
     probe_report("before", (uint32_t)before);
     probe_report("after", (uint32_t)list_processes(entries, LIST));
-    probe_report("still creates", (uint32_t)crew_wait(crew_start("leaf", 4711, 0)));
+    probe_report("still_creates", (uint32_t)crew_wait(crew_start("leaf", 4711, 0)));
     probe_finish();
     return 0;
 }
@@ -323,7 +323,7 @@ static int orphans(void)
         kill((uint32_t)pid);
         right += crew_wait(pid) == EXIT_KILLED;
     }
-    probe_report("killed parents", right);
+    probe_report("killed_parents", right);
     for (int i = 0; i < 80; i++)
         right += crew_wait(crew_start("negligent", 0, 0)) == 6;
     sleep(6);

@@ -166,7 +166,7 @@ static int flags(void)
 {
     probe_report("traced", (uint32_t)crew_wait(crew_start("tracer", 0, 0)));
     converse(FLAG_DF | FLAG_NT | FLAG_AC);
-    probe_report("flags changed", flags_changed);
+    probe_report("flags_changed", flags_changed);
     probe_finish();
     return 0;
 }

@@ -65,7 +65,7 @@ static int order(void)
         message_t letter = {0};
         int result = ipc_receive(ENDPOINT_ANY, &letter, 0);
         if (result != 0)
-            crew_give_up("no receive", result);
+            crew_give_up("no_receive", result);
         words += letter_words(&letter, letter_key(&letter));
         arrived = arrived << 4 | letter_key(&letter);
     }
@@ -90,7 +90,7 @@ static uint32_t receive_key(uint32_t from)
     message_t letter = {0};
     int result = ipc_receive(from, &letter, 0);
     if (result != 0)
-        crew_give_up("no receive", result);
+        crew_give_up("no_receive", result);
     return letter_words(&letter, letter_key(&letter)) == MESSAGE_WORDS ? letter_key(&letter) : 0xf;
 }
 
@@ -136,7 +136,7 @@ static int forged(void)
         letter.sender = crew.nonce; /* what a kernel that does not stamp would leave here */
         int result = ipc_receive(ENDPOINT_ANY, &letter, 0);
         if (result != 0)
-            crew_give_up("no receive", result);
+            crew_give_up("no_receive", result);
         senders[i] = letter.sender;
     }
     uint32_t caller = letter.sender;
@@ -180,21 +180,21 @@ static int nonblocking(void)
     message_t letter;
     letter_write(&letter, 1);
     sleep(1);
-    probe_report("receive any", (uint32_t)ipc_receive(ENDPOINT_ANY, &letter, IPC_NONBLOCKING));
-    probe_report("receive from", (uint32_t)ipc_receive(other, &letter, IPC_NONBLOCKING));
+    probe_report("receive_any", (uint32_t)ipc_receive(ENDPOINT_ANY, &letter, IPC_NONBLOCKING));
+    probe_report("receive_from", (uint32_t)ipc_receive(other, &letter, IPC_NONBLOCKING));
     probe_report("send", (uint32_t)ipc_send(other, &letter, IPC_NONBLOCKING));
     probe_report("call", (uint32_t)ipc_call(other, &letter, IPC_NONBLOCKING));
     sleep_until(start + 9); /* now the other waits in a receive */
     letter_write(&letter, 5);
-    probe_report("send to waiting", (uint32_t)ipc_send(other, &letter, IPC_NONBLOCKING));
+    probe_report("send_to_waiting", (uint32_t)ipc_send(other, &letter, IPC_NONBLOCKING));
     sleep(2);
     letter_write(&letter, 6);
-    probe_report("call to waiting", (uint32_t)ipc_call(other, &letter, IPC_NONBLOCKING));
-    probe_report("reply words", letter_words(&letter, 7));
+    probe_report("call_to_waiting", (uint32_t)ipc_call(other, &letter, IPC_NONBLOCKING));
+    probe_report("reply_words", letter_words(&letter, 7));
     probe_report("words", (uint32_t)crew_wait(pid));
     crew_start("sender", 0, 0);
     sleep(3);
-    probe_report("from waiting", (uint32_t)ipc_receive(ENDPOINT_ANY, &letter, IPC_NONBLOCKING));
+    probe_report("from_waiting", (uint32_t)ipc_receive(ENDPOINT_ANY, &letter, IPC_NONBLOCKING));
     probe_report("received", letter.payload[0]);
     probe_finish();
     return 0;

@@ -84,14 +84,14 @@ static uint32_t witness(const message_t *question)
         spinner_ended += question->payload[0] == spinning;
     }
     if (asked_since == 12) {
-        probe_report("wrong sender", wrong_sender);
-        probe_report("wrong type", wrong_type);
-        probe_report("wrong tick", wrong_tick);
-        probe_report("itself ready", itself);
-        probe_report("sleeper ready", sleeper);
-        probe_report("spinner unready", no_spinner);
-        probe_report("spinner ended", spinner_ended);
-        probe_report("foreign reply", (uint32_t)(ipc_reply((uint32_t)ipc_service(SERVICE_PROCESS), question) < 0));
+        probe_report("wrong_sender", wrong_sender);
+        probe_report("wrong_type", wrong_type);
+        probe_report("wrong_tick", wrong_tick);
+        probe_report("itself_ready", itself);
+        probe_report("sleeper_ready", sleeper);
+        probe_report("spinner_unready", no_spinner);
+        probe_report("spinner_ended", spinner_ended);
+        probe_report("foreign_reply", (uint32_t)(ipc_reply((uint32_t)ipc_service(SERVICE_PROCESS), question) < 0));
         probe_finish();
     }
     return round_robin(question);
@@ -168,7 +168,7 @@ static uint32_t scheduler_endpoint(void)
 {
     int endpoint = ipc_service(SERVICE_SCHEDULER);
     if (endpoint <= 0)
-        crew_give_up("no scheduler", endpoint);
+        crew_give_up("no_scheduler", endpoint);
     return (uint32_t)endpoint;
 }
 
