@@ -14,6 +14,7 @@
 #include "process.h"
 #include "shutdown.h"
 #include "spawn.h"
+#include "string.h"
 #include "user_memory.h"
 
 #define LINE_MAX        256         /* the longest line that read() takes from the console */
@@ -42,7 +43,7 @@ static int call_read(const trap_frame_t *caller)
 {
     char line[LINE_MAX];
     const uint32_t size = caller->ecx < LINE_MAX ? caller->ecx : LINE_MAX;
-    const int error = user_range_check(caller->ebx, size, true);
+    const int error = user_range_check(caller->ebx, caller->ecx, true);
 
     if (error != OK) {
         return error;
@@ -196,6 +197,9 @@ static int call_parameter(const trap_frame_t *caller)
     if (length < 0) {
         return length;
     }
+    if (user_range_check(caller->ecx, caller->edx, true) != OK) {
+        return E_FAULT;
+    }
     length = parameter_get(key, value, sizeof value);
     if (length < 0) {
         return length;
@@ -203,7 +207,8 @@ static int call_parameter(const trap_frame_t *caller)
     if ((uint32_t)length >= caller->edx) {
         return E_INVALID;
     }
-    return copy_to_user(caller->ecx, value, (uint32_t)length + 1) == OK ? length : E_FAULT;
+    memcpy((void *)caller->ecx, value, (uint32_t)length + 1);
+    return length;
 }
 
 static int call_shutdown(const trap_frame_t *caller)
