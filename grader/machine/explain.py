@@ -1,0 +1,230 @@
+"""From a stopped machine to sentences: why it stopped, where, in which process and ring.
+
+Every function here looks at the machine as it is and never fails: what cannot be found out is left out.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Sequence
+
+from grader import untrusted
+from grader.machine.descriptors import Gate
+from grader.machine.diagnosis import (
+    DOUBLE_FAULT,
+    PAGE_FAULT,
+    Diagnosis,
+    LoggedException,
+    FaultLine,
+    error_code_in_words,
+    exception_name,
+    fault_lines,
+    panic_line,
+)
+from grader.machine.inspection import Inspection
+from grader.machine.paging import why_it_faults
+from grader.machine.registers import Registers
+from grader.machine.symbols import SymbolMissing
+
+SERIAL_LINES = 12
+
+
+def serial_tail(output: bytes) -> str:
+    """The last lines of the serial line, harmless to show."""
+    return untrusted.excerpt(output, SERIAL_LINES)
+
+
+def triple_fault(machine: Inspection, output: bytes, exceptions: Sequence[LoggedException]) -> Diagnosis:
+    """A triple fault, from the exceptions that a traced run of the same image logged."""
+    chain = _last_chain(exceptions)
+    sentences = [f"Triple fault: the processor shut down at {machine.place()}{_in_ring(machine.registers())}."]
+    if chain:
+        first = chain[0]
+        sentences[0] = (
+            f"Triple fault: {_exception_at(machine, first)} could not be delivered, "
+            "nor could the double fault that followed, so the processor shut down."
+        )
+        sentences += _about_page_fault(machine, first)
+    sentences += _about_delivery(machine, chain[0].vector if chain else None)
+    return Diagnosis("triple fault", (*sentences, *_context(machine, output)), serial_tail(output))
+
+
+def reset(machine: Inspection, output: bytes, exceptions: Sequence[LoggedException] | None) -> Diagnosis:
+    """A reset by the guest. `exceptions` is None when no traced run could tell it from a triple fault."""
+    where = f"{machine.place()}{_in_ring(machine.registers())}"
+    if exceptions is None:
+        headline = f"The machine was reset at {where}: by a triple fault or by the kernel itself."
+    else:
+        headline = f"The kernel reset the machine itself at {where} (through port 0x64, 0x92 or 0xCF9)."
+    return Diagnosis("reset", (headline, *_context(machine, output)), serial_tail(output))
+
+
+def switched_off(machine: Inspection, output: bytes) -> Diagnosis:
+    """The guest switched the machine off."""
+    headline = f"The kernel switched the machine off at {machine.place()}{_in_ring(machine.registers())}."
+    return Diagnosis("reset", (headline, *_context(machine, output)), serial_tail(output))
+
+
+def left(output: bytes, status: int) -> Diagnosis:
+    """The guest ended its emulator."""
+    headline = f"The kernel ended its machine by writing {status >> 1:#x} to port 0xF4 (isa-debug-exit)."
+    return Diagnosis("left", (headline,), serial_tail(output))
+
+
+def panic(machine: Inspection, output: bytes) -> Diagnosis:
+    """The kernel came to `panic_halt`."""
+    said = panic_line(output)
+    if said is None:
+        headline = "The kernel panicked without saying why."
+        return Diagnosis("panic", (headline, *_context(machine, output)), serial_tail(output))
+    reason = untrusted.plain(said.reason)
+    if said.vector is None:
+        headline = f"The kernel panicked: {reason}"
+        return Diagnosis("panic", (headline, *_calls(machine), *_context(machine, output)), serial_tail(output))
+    fault = LoggedException(said.vector, said.error_code, 0, 8, said.eip, said.eip, said.cr2)
+    sentences = [f"The kernel panicked: {_exception_at(machine, fault)}.", *_about_page_fault(machine, fault)]
+    return Diagnosis("panic", (*sentences, *_calls(machine), *_context(machine, output)), serial_tail(output))
+
+
+def hang(machine: Inspection, output: bytes, visited: Sequence[str], awaited: str, limit: str) -> Diagnosis:
+    """The limit was reached. `visited` are the functions in which it spins, `awaited` what never came."""
+    registers = machine.registers()
+    if registers.halted and not registers.interrupts_enabled:
+        what = f"the processor is halted for ever (HLT with interrupts disabled) at {machine.place()}"
+    elif registers.halted:
+        what = f"the machine is idle for ever, at {machine.place()}"
+    else:
+        what = f"the machine spins in {_listed(visited) or machine.place()}{_in_ring(registers)}"
+        what += "" if registers.interrupts_enabled else ", with interrupts disabled"
+    faults = fault_lines(output)
+    sentences = [f"{awaited[:1].upper()}{awaited[1:]} never came within {limit}: {what}."]
+    if faults:
+        sentences = [f"{process_fault(machine, faults[-1])}, and {awaited} never came.", f"Now {what}."]
+        faults = faults[:-1]
+    states = [f"{name} ({pid}) is {state}" for pid, name, state in machine.process_states() if state != "ZOMBIE"]
+    if states:
+        sentences.append("Processes: " + ", ".join(states[:16]) + ".")
+    return Diagnosis("hang", (*sentences, *_context(machine, output)), serial_tail(output))
+
+
+def process_fault(machine: Inspection, fault: FaultLine) -> str:
+    """An exception in ring 3 that the kernel printed, as a clause without its full stop."""
+    where = f"{fault.eip:#010x}"
+    with contextlib.suppress(SymbolMissing):
+        found = machine.table(fault.program).place(fault.eip)
+        where = str(found)
+    words = error_code_in_words(fault.vector, fault.error_code)
+    at = f" of address {fault.cr2:#010x}" if fault.vector == PAGE_FAULT else ""
+    name = untrusted.plain(fault.program)
+    decoded = f" ({words}{at})" if words else ""
+    what = f"a {exception_name(fault.vector)} at {where}{decoded}"
+    return f"The kernel ended process {fault.pid} ({name}) because of {what}"
+
+
+def process_in_words(machine: Inspection) -> str:
+    """The running process and its ring, as the kernel's own variables have it; empty when they cannot be read."""
+    running = machine.running_process()
+    return f"process {running[0]} ({untrusted.plain(running[1]) or 'idle'})" if running is not None else ""
+
+
+def state_in_words(machine: Inspection) -> list[str]:
+    """The machine at this moment, a line each: place, process, registers, control registers, calls."""
+    registers = machine.registers()
+    lines = [f"at {machine.place()}{_in_ring(registers)}, after {machine.instructions():,} instructions"]
+    process = process_in_words(machine)
+    if process:
+        lines.append(f"running: {process}")
+    general = registers.general()
+    lines.append(" ".join(f"{name}={value:08x}" for name, value in list(general.items())[:4]))
+    lines.append(" ".join(f"{name}={value:08x}" for name, value in list(general.items())[4:]))
+    flags = f"{registers.eflags:08x} (IF={int(registers.interrupts_enabled)} IOPL={registers.iopl})"
+    segments = f"cs={registers.cs.selector:04x} ss={registers.ss.selector:04x}"
+    lines.append(f"eip={registers.eip:08x} eflags={flags} {segments}")
+    lines.append(f"cr0={registers.cr0:08x} cr2={registers.cr2:08x} cr3={registers.cr3:08x} cr4={registers.cr4:08x}")
+    calls = machine.backtrace()
+    if len(calls) > 1:
+        lines.append("calls: " + " < ".join(calls))
+    return lines
+
+
+def _last_chain(exceptions: Sequence[LoggedException]) -> list[LoggedException]:
+    """The exceptions that belong to the triple fault: those at the last one's instruction, from its first cause on."""
+    chain: list[LoggedException] = []
+    for found in reversed(exceptions):
+        if chain and (found.pc != chain[0].pc or len(chain) == 3):
+            break
+        chain.insert(0, found)
+        if found.vector != DOUBLE_FAULT and len(chain) > 1:
+            break
+    return chain
+
+
+def _exception_at(machine: Inspection, found: LoggedException) -> str:
+    words = error_code_in_words(found.vector, found.error_code)
+    ring = f" in ring {found.cpl}"
+    return f"a {exception_name(found.vector)} at {_place(machine, found)}{ring}" + (f" ({words})" if words else "")
+
+
+def _place(machine: Inspection, found: LoggedException) -> str:
+    if found.cpl == 3:
+        return machine.place(found.pc)
+    place = machine.symbols.place(found.pc)
+    return str(place) if place.function else f"{found.pc:#x}"
+
+
+def _about_page_fault(machine: Inspection, found: LoggedException) -> list[str]:
+    if found.vector != PAGE_FAULT or found.cr2 is None:
+        return []
+    if not machine.registers().paging:
+        return [f"The address was {found.cr2:#010x} (CR2)."]
+    with contextlib.suppress(Exception):
+        walk = machine.walk(found.cr2)
+        reason = why_it_faults(walk, found.error_code, machine.registers().cr0)
+        return [f"The address was {found.cr2:#010x} (CR2); {reason}: {walk}."]
+    return [f"The address was {found.cr2:#010x} (CR2), and the page tables cannot be read."]
+
+
+def _about_delivery(machine: Inspection, vector: int | None) -> list[str]:
+    """Why the IDT did not help."""
+    table = machine.registers().idtr
+    try:
+        gates = machine.idt()
+    except Exception:
+        return [f"The IDT at {table.base:#010x} lies where nothing is mapped."]
+    wanted = [number for number in (vector, DOUBLE_FAULT) if number is not None]
+    missing = [number for number in dict.fromkeys(wanted) if number >= len(gates) or not _usable(gates[number])]
+    if not missing:
+        stack = machine.registers().ss
+        return [f"The IDT has gates for it; the stack was {stack.selector:#06x}:{machine.registers().esp:#010x}."]
+    names = " and ".join(exception_name(number) for number in missing)
+    return [f"The IDT (at {table.base:#010x}, limit {table.limit:#x}) has no usable gate for {names}."]
+
+
+def _usable(gate: Gate) -> bool:
+    return gate.present and gate.type in (5, 6, 7, 14, 15)
+
+
+def _in_ring(registers: Registers) -> str:
+    return f" in ring {registers.cpl}" if registers.protected else " in real mode"
+
+
+def _calls(machine: Inspection) -> list[str]:
+    calls = machine.backtrace()
+    return ["Calls, innermost first: " + ", ".join(calls) + "."] if len(calls) > 1 else []
+
+
+def _context(machine: Inspection, output: bytes) -> list[str]:
+    """What else may matter: the running process, and processes that exceptions ended before."""
+    sentences = []
+    process = process_in_words(machine)
+    if process:
+        sentences.append(f"Running then: {process}.")
+    sentences += [f"Before: {process_fault(machine, fault)}." for fault in fault_lines(output)[-3:]]
+    return sentences
+
+
+def _listed(names: Sequence[str]) -> str:
+    shown = list(names[:4])
+    if len(names) > 4:
+        shown.append(f"{len(names) - 4} more functions")
+    return shown[0] if len(shown) == 1 else ", ".join(shown[:-1]) + " and " + shown[-1] if shown else ""

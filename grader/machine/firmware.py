@@ -1,0 +1,63 @@
+"""The boot firmware as bytes: assembled from grader/firmware/ when it is first needed, then kept in the cache."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import hashlib
+import os
+import subprocess
+import tempfile
+from pathlib import Path
+
+from grader.faults import Ungradable
+from grader.paths import Project
+
+ROM_BLOCK = 512
+
+
+@functools.cache
+def option_rom() -> bytes:
+    """The option ROM that boots the image handed over by fw_cfg. Raises Ungradable without nasm."""
+    source = Path(__file__).resolve().parent.parent / "firmware" / "disk.asm"
+    return assembled(source)
+
+
+def assembled(source: Path) -> bytes:
+    """The ROM of an assembly file, from the cache if this very source was assembled before."""
+    text = source.read_bytes()
+    kept = Project.here().cache / "firmware" / f"{source.stem}-{hashlib.sha256(text).hexdigest()[:16]}.rom"
+    with contextlib.suppress(OSError):
+        found = kept.read_bytes()
+        if is_rom(found):
+            return found
+    rom = with_checksum(_assemble(source))
+    with contextlib.suppress(OSError):
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        unfinished = kept.with_name(f"{kept.name}.{os.getpid()}")
+        unfinished.write_bytes(rom)
+        unfinished.replace(kept)
+    return rom
+
+
+def with_checksum(rom: bytes) -> bytes:
+    """The ROM with its last byte set so that all bytes sum up to 0 (modulo 256), as a BIOS demands."""
+    return rom[:-1] + bytes((-sum(rom[:-1]) & 255,))
+
+
+def is_rom(data: bytes) -> bool:
+    """Whether this is an option ROM: signature, length, checksum."""
+    return data[:2] == b"\x55\xaa" and len(data) == data[2] * ROM_BLOCK and sum(data) & 255 == 0
+
+
+def _assemble(source: Path) -> bytes:
+    with tempfile.TemporaryDirectory(prefix="kernelist-") as folder:
+        output = Path(folder) / "rom"
+        try:
+            words = ["nasm", "-w+error", "-f", "bin", "-o", str(output), str(source)]
+            subprocess.run(words, check=True, capture_output=True, text=True)
+        except FileNotFoundError as error:
+            raise Ungradable("nasm is not installed here; ./lab doctor says how to install it") from error
+        except subprocess.CalledProcessError as error:
+            raise Ungradable(f"the grader's firmware does not assemble: {error.stderr.strip()}") from error
+        return output.read_bytes()

@@ -1,0 +1,233 @@
+"""Looks at a stopped machine from outside: registers, memory, page tables, descriptor tables, variables, code places.
+
+Nothing here runs the guest or asks it anything; memory is read through the guest's page tables by our own walk.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from grader.machine import paging
+from grader.machine.descriptors import Gate, Segment, TaskState, decode_idt, decode_table, decode_task_state
+from grader.machine.faults import UnreadableMemory
+from grader.machine.gdb_remote import GdbRemote, StubError
+from grader.machine.paging import Mapping as PageMapping
+from grader.machine.paging import PageWalk
+from grader.machine.qmp import Qmp
+from grader.machine.registers import Registers, parse_registers
+from grader.machine.symbols import Place, SymbolMissing, SymbolTable, Types
+
+SCREEN_ADDRESS, SCREEN_COLUMNS, SCREEN_ROWS = 0xB8000, 80, 25
+_RECOGNIZED_BY = 24  # bytes of code that tell one program from another
+
+
+@functools.lru_cache(maxsize=64)
+def _program_symbols(elf: Path, _modified: int) -> SymbolTable:
+    return SymbolTable.load(elf)
+
+
+class Inspection:
+    """A stopped machine. Addresses and sizes are in bytes; `cr3` is that of the running process if not given."""
+
+    def __init__(self, gdb: GdbRemote, monitor: Qmp, symbols: SymbolTable, programs: Mapping[str, Path]) -> None:
+        self._gdb = gdb
+        self._qmp = monitor
+        self._registers: Registers | None = None
+        self.symbols = symbols
+        """The kernel's symbols."""
+        self.programs = programs
+        """ELF files of the programs that may run, by name."""
+
+    def registers(self) -> Registers:
+        """All registers, privilege level and cached descriptors included."""
+        if self._registers is None:
+            self._registers = parse_registers(self._qmp.human("info registers"))
+        return self._registers
+
+    # Memory
+
+    def read_physical(self, address: int, length: int) -> bytes:
+        """Physical memory. Raises UnreadableMemory where none answers."""
+        try:
+            return self._gdb.read(address, length)
+        except StubError as error:
+            raise UnreadableMemory(f"no memory answers at the physical address {address:#010x}") from error
+
+    def write_physical(self, address: int, data: bytes) -> None:
+        """Write physical memory: for tests that damage something on purpose."""
+        try:
+            self._gdb.write(address, data)
+        except StubError as error:
+            raise UnreadableMemory(f"no memory answers at the physical address {address:#010x}") from error
+
+    def read_virtual(self, address: int, length: int, cr3: int | None = None) -> bytes:
+        """Memory through the guest's page tables. Raises UnreadableMemory where a page is not mapped."""
+        registers = self.registers()
+        if not registers.paging and cr3 is None:
+            return self.read_physical(address, length)
+        parts = []
+        while length > 0:
+            found = self.walk(address, cr3)
+            if found.physical is None:
+                raise UnreadableMemory(str(found))
+            size = min(length, found.page_bytes - address % found.page_bytes)
+            parts.append(self.read_physical(found.physical, size))
+            address = (address + size) & 0xFFFFFFFF
+            length -= size
+        return b"".join(parts)
+
+    def read_u32(self, address: int, cr3: int | None = None) -> int:
+        """A 32-bit number at a virtual address."""
+        return int.from_bytes(self.read_virtual(address, 4, cr3), "little")
+
+    def walk(self, address: int, cr3: int | None = None) -> PageWalk:
+        """What the page tables say of a virtual address."""
+        registers = self.registers()
+        large = paging.large_pages_enabled(registers.cr4)
+        return paging.walk(self.read_physical, registers.cr3 if cr3 is None else cr3, address, large_pages=large)
+
+    def mappings(self, cr3: int | None = None, start: int = 0, end: int = 1 << 32) -> list[PageMapping]:
+        """All mapped pages whose address lies in `start` to `end` (exclusive)."""
+        registers = self.registers()
+        large = paging.large_pages_enabled(registers.cr4)
+        root = registers.cr3 if cr3 is None else cr3
+        return list(paging.mappings(self.read_physical, root, start, end, large_pages=large))
+
+    # Descriptor tables
+
+    def gdt(self) -> list[Segment | Gate]:
+        """The global descriptor table, entry by entry."""
+        table = self.registers().gdtr
+        return decode_table(self.read_virtual(table.base, min(table.limit + 1, 8 * 8192)))
+
+    def idt(self) -> list[Gate]:
+        """The interrupt descriptor table, gate by gate; shorter than 256 where its limit ends it."""
+        table = self.registers().idtr
+        return decode_idt(self.read_virtual(table.base, min(table.limit + 1, 8 * 256)))
+
+    def tss(self) -> TaskState:
+        """The task state segment that TR names, with its I/O bitmap."""
+        task = self.registers().tr
+        return decode_task_state(self.read_virtual(task.base, min(task.limit + 1, 104 + 8194)), task.limit)
+
+    # Symbols
+
+    def symbol(self, name: str, program: str | None = None) -> int:
+        """The address of a name in the kernel, or in a program. Raises SymbolMissing."""
+        return self.table(program).address(name)
+
+    def table(self, program: str | None = None) -> SymbolTable:
+        """The symbols of the kernel, or of a program."""
+        if program is None:
+            return self.symbols
+        if program not in self.programs:
+            raise SymbolMissing(f"there is no program {program!r}")
+        elf = self.programs[program]
+        return _program_symbols(elf, elf.stat().st_mtime_ns)
+
+    def types(self, program: str | None = None) -> Types:
+        """Types and variables of the kernel, or of a program."""
+        return self.table(program).types
+
+    def read_variable(self, name: str, program: str | None = None, cr3: int | None = None) -> Any:
+        """A global variable as a Python value (see `symbols.Types`)."""
+        types = self.types(program)
+        address, kind = types.variable(name)
+        return types.decode(kind, self.read_virtual(address, types.size(kind), cr3))
+
+    def read_struct(self, type_name: str, address: int, program: str | None = None, cr3: int | None = None) -> Any:
+        """What lies at a virtual address, as a value of a named type (`process_t`, `struct process`)."""
+        types = self.types(program)
+        kind = types.named(type_name)
+        return types.decode(kind, self.read_virtual(address, types.size(kind), cr3))
+
+    def follow(self, variable: str, program: str | None = None) -> Any:
+        """What a global pointer variable points to, as a Python value."""
+        types = self.types(program)
+        address, kind = types.variable(variable)
+        target = types.target(kind)
+        return types.decode(target, self.read_virtual(self.read_u32(address), types.size(target)))
+
+    # Where it is
+
+    def program_at(self, address: int, cr3: int | None = None) -> str | None:
+        """The program whose own code bytes lie at a virtual address now; None when it is nobody's."""
+        try:
+            seen = self.read_virtual(address, _RECOGNIZED_BY, cr3)
+        except UnreadableMemory:
+            return None
+        for name in self.programs:
+            own = self.table(name).code_at(address, _RECOGNIZED_BY)
+            if own and seen.startswith(own):
+                return name
+        return None
+
+    def place(self, address: int | None = None) -> str:
+        """A code address (default: where the processor is) in words: function, file and line, and whose."""
+        registers = self.registers()
+        where = registers.pc if address is None else address
+        program = self.program_at(where) if registers.cpl == 3 or where < 0xC0000000 else None
+        if program is not None:
+            return f"{self._place_in(program, where)} of the program {program}"
+        found = self.symbols.place(where)
+        if found.function:
+            return str(found)
+        return f"{where:#010x}" if registers.protected else f"{where:#x} (in the boot sector or the BIOS)"
+
+    def _place_in(self, program: str, address: int) -> Place:
+        return self.table(program).place(address)
+
+    def backtrace(self, depth: int = 12) -> list[str]:
+        """The calls that led here, innermost first, by the chain of EBP as far as it can be followed."""
+        registers = self.registers()
+        calls = [self.place()]
+        program = self.program_at(registers.pc) if registers.cpl == 3 else None
+        table = self.table(program)
+        frame = registers.ebp
+        while len(calls) < depth and frame and frame % 4 == 0:
+            try:
+                previous, caller = self.read_u32(frame), self.read_u32(frame + 4)
+            except UnreadableMemory:
+                break
+            found = table.place(caller - 1)
+            if not found.function:
+                break
+            calls.append(str(found))
+            if previous <= frame:
+                break
+            frame = previous
+        return calls
+
+    def running_process(self) -> tuple[int, str] | None:
+        """(pid, name) of what the kernel holds for the running process; None when it cannot be read."""
+        try:
+            process = self.follow("current_process")
+            return int(process["pid"]), str(process["name"])
+        except (UnreadableMemory, SymbolMissing, KeyError, TypeError, ValueError):
+            return None
+
+    def process_states(self) -> list[tuple[int, str, str]]:
+        """(pid, name, state) of each entry of the kernel's list; empty when it cannot be read."""
+        try:
+            pointers = self.read_variable("processes")
+            found = []
+            for pointer in pointers:
+                if pointer:
+                    process = self.read_struct("process_t", pointer)
+                    found.append((int(process["pid"]), str(process["name"]), str(process["state"])))
+            return found
+        except (UnreadableMemory, SymbolMissing, KeyError, TypeError, ValueError):
+            return []
+
+    def screen_text(self) -> list[str]:
+        """The 25 lines of VGA text memory, without trailing blanks. Only for machines started with `screen=True`."""
+        cells = self.read_physical(SCREEN_ADDRESS, SCREEN_COLUMNS * SCREEN_ROWS * 2)
+        text = cells[::2].decode("cp437")
+        return [text[row * SCREEN_COLUMNS : (row + 1) * SCREEN_COLUMNS].rstrip(" \0") for row in range(SCREEN_ROWS)]
+
+    def instructions(self) -> int:
+        """Instructions executed since power-on: exact, and the same in every run of the same image."""
+        return int(self._qmp.command("query-replay")["icount"])
