@@ -126,4 +126,3 @@ class SerialLine:
         for descriptor in (self._from_guest, self._to_guest):
             with contextlib.suppress(OSError):
                 os.close(descriptor)
-

@@ -1,6 +1,6 @@
 /*
- * The probes' own small library: parameters, reports, the end. It uses one system call, write(), and
- * nothing else of the kernel, so that a kernel which has little more than that can be probed.
+ * The probes' own small library: parameters, reports, the end. It uses one system call, write(),
+ * and nothing else of the kernel, so that a kernel which has little more than that can be probed.
  */
 #include "probe.h"
 

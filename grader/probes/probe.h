@@ -1,7 +1,7 @@
 /*
  * What every probe is linked with. A probe is the grader's own program: it exercises the kernel and
- * reports values. The grader takes a value only if two witnesses agree: the line on the console, and
- * the log in the probe's memory, which it reads from outside when the probe has finished.
+ * reports values. The grader takes a value only if two witnesses agree: the line on the console,
+ * and the log in the probe's memory, which it reads from outside when the probe has finished.
  */
 #ifndef PROBE_H
 #define PROBE_H
