@@ -18,7 +18,7 @@ from grader import boots, course, grading
 from grader.build import Build, build_tree
 from grader.faults import WrongUse
 from grader.image import compose_image
-from grader.machine import Machine
+from grader.machine.machine import Machine
 from grader.paths import Project
 from grader.pool import Pool
 from grader.progress import Progress

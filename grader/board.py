@@ -9,11 +9,12 @@ from __future__ import annotations
 
 from types import TracebackType
 
-from rich.box import Box
-from rich.console import Console, Group, RenderableType
+from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
 from rich.markup import escape
-from rich.panel import Panel
+from rich.measure import Measurement
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.segment import Segment
+from rich.style import Style
 from rich.table import Table
 from rich.text import Text
 
@@ -30,7 +31,7 @@ MARKS = {
 EXPLAINED_MAX = 3
 """Failures explained in full; the others by a line each, because the first ones usually explain them."""
 
-_BAR = Box("    \n│   \n    \n│   \n    \n    \n│   \n    \n")
+PARAMETERS_SHOWN = 32
 
 
 def number(value: float) -> str:
@@ -38,9 +39,22 @@ def number(value: float) -> str:
     return f"{value:g}"
 
 
-def quoted(text: str) -> RenderableType:
-    """Somebody else's text, with a bar on its left."""
-    return Panel(Text(no_commands(text)), box=_BAR, padding=(0, 0), border_style="dim", expand=False)
+class Quoted:
+    """Somebody else's text, with a bar on the left of every line, however it wraps."""
+
+    def __init__(self, text: str) -> None:
+        self._text = Text(no_commands(text))
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        narrower = options.update(width=max(10, options.max_width - 2))
+        for line in console.render_lines(self._text, narrower, pad=False):
+            yield Segment("\u2502 ", Style(dim=True))
+            yield from line
+            yield Segment.line()
+
+    def __rich_measure__(self, console: Console, options: ConsoleOptions) -> Measurement:
+        least, most = Measurement.get(console, options, self._text)
+        return Measurement(least + 2, most + 2)
 
 
 def show(grading: Grading, console: Console, *, every_failure: bool = False) -> None:
@@ -54,7 +68,7 @@ def show(grading: Grading, console: Console, *, every_failure: bool = False) -> 
     if grading.message:
         console.print()
         console.print(Text(_why(grading), style="bold"))
-        console.print(quoted(grading.build_output or grading.message))
+        console.print(Quoted(grading.build_output or grading.message))
     if grading.tests and not grading.message:
         console.print(_table(grading))
     console.print(_score(grading))
@@ -99,8 +113,17 @@ def _row(test: Graded) -> tuple[RenderableType, RenderableType, RenderableType]:
     mark, style = MARKS[test.outcome.verdict]
     of = number(test.requirement.points)
     passed = test.outcome.verdict is Verdict.PASSED
-    name = test.requirement.name.removeprefix("test_").replace("_", " ")
-    return Text(mark, style=style), Text(name, style="" if passed else style), f"{number(test.points)}/{of}"
+    name = Text(readable(test.requirement.name), style="" if passed else style)
+    return Text(mark, style=style), name, f"{number(test.points)}/{of}"
+
+
+def readable(name: str) -> str:
+    """A test's name as a sentence; its parameters, which may be long, cut."""
+    function, bracket, parameters = name.partition("[")
+    shown = parameters.removesuffix("]")
+    if len(shown) > PARAMETERS_SHOWN:
+        shown = shown[:PARAMETERS_SHOWN] + "..."
+    return function.removeprefix("test_").replace("_", " ") + (f" [{no_commands(shown)}]" if bracket else "")
 
 
 def _score(grading: Grading) -> RenderableType:
@@ -145,12 +168,11 @@ def explained(test: Graded) -> RenderableType:
         ("required", Text(requirement.required)),
         ("instead", Text(no_commands(outcome.message), style="bold")),
         ("expected", Text(no_commands(outcome.expected)) if outcome.expected else None),
-        ("the test", quoted(outcome.seen) if outcome.seen else None),
-        ("seen on serial", quoted(outcome.serial) if outcome.serial else Text("(nothing)", style="dim")),
-        ("seen in the machine", quoted(outcome.machine) if outcome.machine else None),
+        ("the test", Quoted(outcome.seen) if outcome.seen else None),
+        ("seen on serial", Quoted(outcome.serial) if outcome.serial else Text("(nothing)", style="dim")),
+        ("seen in the machine", Quoted(outcome.machine) if outcome.machine else None),
         ("usually means", Text(requirement.usually) if requirement.usually else None),
         ("explained in", Text(requirement.handout) if requirement.handout else None),
-        ("open this moment", Text(test.command, style="cyan") if test.command else None),
     ]
     table = Table(box=None, show_header=False, pad_edge=False, padding=(0, 1, 0, 2))
     table.add_column(style="dim", no_wrap=True)
@@ -159,6 +181,8 @@ def explained(test: Graded) -> RenderableType:
         if content is not None:
             table.add_row(title, content)
     parts.append(table)
+    if test.command:  # on a line of its own, so that it can be copied whole
+        parts.append(Text(f"  open this moment in GDB:  {test.command}", style="cyan", no_wrap=True, overflow="ignore"))
     return Group(*parts)
 
 

@@ -17,7 +17,8 @@ from grader import seeds
 from grader.build import Build
 from grader.filesystem539 import make_filesystem
 from grader.image import compose_image, stripped
-from grader.machine import Machine, SymbolTable
+from grader.machine.machine import Machine
+from grader.machine.symbols import SymbolTable
 from grader.sandbox import Sandbox
 
 ARGUMENT_MAX = 255
@@ -87,16 +88,13 @@ def _value(value: object) -> str:
 class Boots:
     """Starts machines for one test and ends them all when the test ends."""
 
-    def __init__(
-        self, build: Build, *, seed: str, test: str, sandbox: Sandbox | None = None, trace: Path | None = None
-    ) -> None:
+    def __init__(self, build: Build, *, seed: str, test: str, sandbox: Sandbox | None = None) -> None:
         self.machines: list[Machine] = []
         self.nonces: list[int] = []
         self._build = build
         self._seed = seed
         self._test = test
         self._sandbox = sandbox
-        self._trace = trace
 
     def __enter__(self) -> Boots:
         return self
@@ -113,24 +111,28 @@ class Boots:
         files: Mapping[str, bytes] | None = None,
         guest_seconds: float = GUEST_SECONDS,
         memory_mb: int = 32,
+        screen: bool = False,
+        exit_device: bool = False,
         **parameters: object,
     ) -> Machine:
         """A machine that starts `probe` first, with `parameters` and a nonce; `probe=None` starts the shell.
 
         `files` are put on 539filesystem beside the tree's programs. `machine.nonce` is the value that was drawn.
+        `screen` adds a VGA card, `exit_device` isa-debug-exit; the other names are the probe's own parameters.
         """
         nonce = seeds.nonce(self._seed, self._test, len(self.machines))
         self.nonces.append(nonce)
         symbols = symbols_of(self._build.kernel_elf, _modified(self._build.kernel_elf))
-        trace = self._trace.with_name(f"{self._trace.name}.{len(self.machines)}") if self._trace else None
         machine = Machine.start(
             compose(self._build, self._archive(probe, nonce, parameters), files=files),
             symbols=symbols,
             programs={**self._build.programs, **self._build.probes},
+            probe=probe,
             memory_mb=memory_mb,
             sandbox=self._sandbox,
             guest_seconds=guest_seconds,
-            trace=trace,
+            screen=screen,
+            exit_device=exit_device,
         )
         machine.nonce = nonce
         self.machines.append(machine)

@@ -13,7 +13,6 @@ from grader.paths import Project
 
 if TYPE_CHECKING:
     from grader.build import Build
-    from grader.lab_file import Lab
     from grader.sandbox import Sandbox
     from grader.tree import Tree
 
@@ -95,34 +94,34 @@ def _written(write: Callable[[], None]) -> None:
         raise WrongUse(f"cannot write {error.filename or 'the result'}: {error.strerror}") from error
 
 
-def _composed(arguments: argparse.Namespace) -> tuple[Project, Lab, Tree]:
-    """What the command line names: the lab, and the tree with its answer."""
+def _composed(arguments: argparse.Namespace) -> Tree:
+    """The tree that the command line names."""
     from grader import course
     from grader.tree import Answer, compose
 
     project = Project.here()
     lab = course.find(project, arguments.lab)
     answer = Answer.parse(arguments.answer or course.default_answer(project, lab))
-    return project, lab, compose(project, lab, answer)
+    return compose(project, lab, answer)
 
 
-def _built(arguments: argparse.Namespace) -> tuple[Lab, Build, Sandbox]:
+def _built(arguments: argparse.Namespace) -> tuple[Build, Sandbox]:
     """Compose and build what the command line names."""
     from grader.build import build_tree
     from grader.sandbox import Sandbox
 
-    project, lab, tree = _composed(arguments)
+    tree = _composed(arguments)
     sandbox = Sandbox.detect(allowed=not arguments.no_sandbox)
     if sandbox.warning:
         print(f"lab: {sandbox.warning}", file=sys.stderr)
-    return lab, build_tree(project, tree, sandbox), sandbox
+    return build_tree(Project.here(), tree, sandbox), sandbox
 
 
 def tree(arguments: argparse.Namespace) -> int:
     """Write the composed sources into a folder."""
     from grader.tree import write_tree
 
-    _, lab, composed = _composed(arguments)
+    composed = _composed(arguments)
     write_tree(composed, Path(arguments.output))
     print(f"{len(composed.files) + len(composed.probes)} files of {composed.label} are in {arguments.output}")
     return GRADED
@@ -132,15 +131,16 @@ def run(arguments: argparse.Namespace) -> int:
     """Boot to the shell in this terminal, or in a window."""
     from grader import boots, terminal
 
-    _, build, sandbox = _built(arguments)
+    build, sandbox = _built(arguments)
     return terminal.run(boots.compose(build, {}), sandbox, display=arguments.display)
 
 
 def debug(arguments: argparse.Namespace) -> int:
     """Open GDB at kernel_main or where a test fails."""
-    from grader import debugging
+    from grader import course, debugging
 
-    lab, build, sandbox = _built(arguments)
+    lab = course.find(Project.here(), arguments.lab)
+    build, sandbox = _built(arguments)
     return debugging.debug(lab, build, sandbox, test=arguments.test, seed=arguments.seed)
 
 

@@ -17,7 +17,7 @@ from grader.machine.faults import MachineStopped
 from grader.verdict import Outcome, Verdict
 
 if TYPE_CHECKING:
-    from grader.machine import Machine
+    from grader.machine.machine import Machine
 
 SERIAL_LINES = 12
 

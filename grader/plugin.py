@@ -91,7 +91,7 @@ def boot(request: pytest.FixtureRequest) -> Iterator[Boots]:
 
     setting = _setting(request)
     sandbox = Sandbox.detect(allowed=setting.sandboxed)
-    with Boots(setting.build, seed=setting.seed, test=request.node.name, sandbox=sandbox, trace=setting.trace) as boots:
+    with Boots(setting.build, seed=setting.seed, test=request.node.name, sandbox=sandbox) as boots:
         request.node.stash[_BOOTS] = boots
         yield boots
 

@@ -22,8 +22,6 @@ class Setting:
     build: Build
     seed: str
     sandboxed: bool = True
-    trace: Path | None = None
-    """Where the emulator writes its log of interrupts when a failure is looked at again."""
     on_failure: Callable[[Boots, BaseException], None] | None = None
     """Called while the failing machine still lives (`./lab debug`); stays in its process."""
 
@@ -37,7 +35,6 @@ class Setting:
             },
             "seed": self.seed,
             "sandboxed": self.sandboxed,
-            "trace": str(self.trace) if self.trace else None,
         }
 
     @classmethod
@@ -45,8 +42,7 @@ class Setting:
         """The inverse of `to_dict`."""
         facts: dict[str, Any] = {name: Path(data["build"][name]) for name in _FILES}
         facts |= {name: {key: Path(path) for key, path in data["build"][name].items()} for name in _MAPS}
-        trace = Path(data["trace"]) if data["trace"] else None
-        return cls(Build(**facts), data["seed"], data["sandboxed"], trace)
+        return cls(Build(**facts), data["seed"], data["sandboxed"])
 
 
 _FILES = ("tree", "output", "kernel_elf", "kernel_bin", "bootstrap_bin")
