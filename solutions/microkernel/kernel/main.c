@@ -68,22 +68,24 @@ void timer_handler(trap_frame_t *frame)
     // STAGE 3 }
 }
 
-/* Says so when the disk's files cannot be used. A first program that came with the kernel may do
- * without them, and then the disk, which answers when it likes, is left alone. */
-static void check_disk(const char *first_program)
-{
-    const void *data;
-    uint32_t length;
-    int error = ata_init();
-
-    if (error == OK && archive_find(first_program, &data, &length) != OK) {
-        error = filesystem_init();
-    }
-    if (error != OK) {
-        print_format("the disk cannot be used: %s\n", error_name(error));
-    }
-}
-
+// STAGE 4 {
+//: /* Says so when the disk's files cannot be used. A first program that came with the kernel may do
+//:  * without them, and then the disk, which answers when it likes, is left alone. */
+//: static void check_disk(const char *first_program)
+//: {
+//:     const void *data;
+//:     uint32_t length;
+//:     int error = ata_init();
+//:
+//:     if (error == OK && archive_find(first_program, &data, &length) != OK) {
+//:         error = filesystem_init();
+//:     }
+//:     if (error != OK) {
+//:         print_format("the disk cannot be used: %s\n", error_name(error));
+//:     }
+//: }
+//:
+// STAGE 4 }
 // STAGE 2 {
 //: /* The boot archive's parameters may name another program than the shell, and give it an argument.
 //:  */
@@ -111,6 +113,9 @@ static void start_process_server(void)
     struct process_plan plan = {
         .pid = 1, .name = PROCESS_SERVER, .service = SERVICE_PROCESS, .argument = ""};
 
+    // STAGE 4 {
+    //: check_disk(plan.name);
+    // STAGE 4 }
     if (archive_find(plan.name, &plan.image, &plan.length) != OK || process_start(&plan) < 0) {
         panic("cannot start the process server");
     }

@@ -6,6 +6,7 @@
 #include "window.h"
 
 #include "error.h"
+#include "paging.h"
 #include "server_calls.h"
 #include "user_memory.h"
 
