@@ -259,6 +259,12 @@ static int questions(void)
     return 0;
 }
 
+/* The grader stops here: the new scheduler server is to decide from now on. */
+__attribute__((noinline)) void scheduler_is_back(void)
+{
+    __asm__ volatile("");
+}
+
 /* Kills the scheduler server, and waits until there is a new one. */
 static int restarted(void)
 {
@@ -273,6 +279,7 @@ static int restarted(void)
     probe_report("old", old);
     probe_report("new", (uint32_t)endpoint);
     probe_report("after", ticks() - start);
+    scheduler_is_back();
     int pids[2] = {crew_start("spinner", 0, ticks() + 6), crew_start("spinner", 0, ticks() + 6)};
     probe_report("first", (uint32_t)crew_wait(pids[0]));
     probe_report("second", (uint32_t)crew_wait(pids[1]));

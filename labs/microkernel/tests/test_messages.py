@@ -15,7 +15,12 @@ E_BLOCKED, E_DEADLOCK = KernelError.E_BLOCKED, KernelError.E_DEADLOCK
 E_PERMISSION = KernelError.E_PERMISSION
 
 
-@graded(stage=1, points=2, handout="rendezvous", usually="the send does not find the receiver that waits, or forgets to wake it")
+@graded(
+    stage=1,
+    points=2,
+    handout="rendezvous",
+    usually="the send does not find the receiver that waits, or forgets to wake it",
+)
 def test_a_waiting_receiver_gets_the_message(boot: Boots) -> None:
     """A receiver that waits is woken by the send, with the whole message and the sender's true endpoint."""
     machine = boot("rendezvous", role="receiver_first")
@@ -48,7 +53,12 @@ def test_waiting_senders_are_served_in_the_order_they_came(boot: Boots) -> None:
     assert report["words"] == 4 * WORDS
 
 
-@graded(stage=1, points=1, handout="queues", usually="receive looks at the first of the queue only, or takes anybody's message")
+@graded(
+    stage=1,
+    points=1,
+    handout="queues",
+    usually="receive looks at the first of the queue only, or takes anybody's message",
+)
 def test_receiving_from_one_leaves_the_others_waiting(boot: Boots) -> None:
     """Receiving from X takes X's message, waits for X if need be, and keeps Y's for later."""
     report = boot("rendezvous", role="receive_from").finish()
@@ -66,9 +76,16 @@ def test_the_sender_cannot_be_forged(boot: Boots) -> None:
     assert report["called"] == report["endpoint"]
 
 
-@graded(stage=1, points=1, handout="rendezvous", usually="IPC_NONBLOCKING is not looked at, or what was refused stays in a queue")
+@graded(
+    stage=1,
+    points=1,
+    handout="rendezvous",
+    usually="IPC_NONBLOCKING is not looked at, or what was refused stays in a queue",
+)
 def test_nonblocking_operations_never_wait(boot: Boots) -> None:
-    """With IPC_NONBLOCKING an operation that would wait says E_BLOCKED, leaves nothing behind, and works when it need not wait."""
+    """With IPC_NONBLOCKING an operation that would wait says E_BLOCKED, leaves nothing behind, and works when it
+    need not wait.
+    """
     machine = boot("rendezvous", role="nonblocking")
     report = machine.finish()
     for refused in ("receive_any", "receive_from", "send", "call"):
@@ -94,7 +111,12 @@ def test_a_call_returns_the_reply_of_the_process_it_was_sent_to(boot: Boots) -> 
     assert report["intruder_sent"] == 0
 
 
-@graded(stage=1, points=1, handout="rendezvous", usually="call is a send and then a receive: between the two the reply finds nobody")
+@graded(
+    stage=1,
+    points=1,
+    handout="rendezvous",
+    usually="call is a send and then a receive: between the two the reply finds nobody",
+)
 def test_a_caller_always_waits_when_the_reply_comes(boot: Boots) -> None:
     """Call is atomic: a server that replies at once, without waiting, always finds its caller ready for the reply."""
     report = boot("calls", role="atomic").finish()
@@ -102,7 +124,9 @@ def test_a_caller_always_waits_when_the_reply_comes(boot: Boots) -> None:
     assert report["refused"] == 0
 
 
-@graded(stage=1, points=1, handout="rendezvous", usually="reply does not check that the caller waits for this very process")
+@graded(
+    stage=1, points=1, handout="rendezvous", usually="reply does not check that the caller waits for this very process"
+)
 def test_a_reply_reaches_only_a_caller_that_waits_for_it(boot: Boots) -> None:
     """A reply to a sender, to oneself, to another's caller, or a second one is refused, and disturbs nobody."""
     report = boot("calls", role="reply_rules").finish()
@@ -114,7 +138,12 @@ def test_a_reply_reaches_only_a_caller_that_waits_for_it(boot: Boots) -> None:
     assert report["reply_words"] == WORDS
 
 
-@graded(stage=1, points=1, handout="registers", usually="a blocked process's state in the kernel is kept in one place for all")
+@graded(
+    stage=1,
+    points=1,
+    handout="registers",
+    usually="a blocked process's state in the kernel is kept in one place for all",
+)
 def test_processes_that_call_through_others_in_turn_keep_their_state(boot: Boots) -> None:
     """Two chains of calls, blocked deep in the kernel, answered in the other order than they came, stay apart."""
     report = boot("calls", role="turns").finish()
@@ -124,9 +153,16 @@ def test_processes_that_call_through_others_in_turn_keep_their_state(boot: Boots
     assert report["relays"] == 0
 
 
-@graded(stage=1, points=2, handout="buffers", usually="only the first byte of a buffer is checked, or start + length wraps around")
+@graded(
+    stage=1,
+    points=2,
+    handout="buffers",
+    usually="only the first byte of a buffer is checked, or start + length wraps around",
+)
 def test_bad_buffers_are_refused(boot: Boots) -> None:
-    """A buffer that is not wholly the caller's own gives E_FAULT, transfers nothing, and leaves the partner as it was."""
+    """A buffer that is not wholly the caller's own gives E_FAULT, transfers nothing, and leaves the partner as it
+    was.
+    """
     report = boot("buffers", role="bad").finish()
     assert report["send"] == 0b0111_1111
     assert report["call"] == 0b1111_1111
@@ -149,7 +185,12 @@ def test_a_message_may_lie_across_two_pages(boot: Boots) -> None:
     assert report["reply_words"] == WORDS
 
 
-@graded(stage=1, points=1, handout="buffers", usually="the buffer is checked when the receiver comes, not when the message does")
+@graded(
+    stage=1,
+    points=1,
+    handout="buffers",
+    usually="the buffer is checked when the receiver comes, not when the message does",
+)
 def test_a_buffer_that_vanishes_while_its_owner_waits_is_noticed(boot: Boots) -> None:
     """A receiver whose buffer is gone when the message comes gets E_FAULT, and the message is not lost."""
     machine = boot("buffers", role="taken")
@@ -169,7 +210,9 @@ def unmap(machine: Machine, cr3: int, virtual: int) -> None:
     machine.write_physical((directory_entry & ~0xFFF) + (virtual >> 12 & 1023) * 4, bytes(4))
 
 
-@graded(stage=1, points=2, handout="queues", usually="nobody looks for a cycle, or only for a process that sends to itself")
+@graded(
+    stage=1, points=2, handout="queues", usually="nobody looks for a cycle, or only for a process that sends to itself"
+)
 def test_a_cycle_of_two_is_refused(boot: Boots) -> None:
     """Who would close a circle of processes that wait for one another gets E_DEADLOCK, and the others go on."""
     report = boot("cycles", role="two").finish()
@@ -204,7 +247,9 @@ def test_the_death_of_a_receiver_wakes_all_who_wait_for_it(boot: Boots) -> None:
 
 @graded(stage=1, points=1, handout="death", usually="a killed sender stays in the receiver's queue")
 def test_a_dead_sender_leaves_no_ghost(boot: Boots) -> None:
-    """Senders killed while they wait, first, middle or last, are gone from the queue; the others' messages still arrive."""
+    """Senders killed while they wait, first, middle or last, are gone from the queue; the others' messages still
+    arrive.
+    """
     report = boot("death", role="sender_dies").finish()
     assert report["arrived"] == 0b01010
     assert report["words"] == 2 * WORDS
@@ -223,7 +268,12 @@ def test_a_reply_to_a_dead_caller_is_an_error(boot: Boots) -> None:
     assert report["words"] == WORDS
 
 
-@graded(stage=1, points=1, handout="endpoints", usually="the generation is not compared, or does not grow when a slot is used again")
+@graded(
+    stage=1,
+    points=1,
+    handout="endpoints",
+    usually="the generation is not compared, or does not grow when a slot is used again",
+)
 def test_a_stale_endpoint_never_means_the_slots_next_process(boot: Boots) -> None:
     """The endpoint of a dead process says E_DEAD for ever, also when another process sits in its slot."""
     report = boot("death", role="stale").finish()
@@ -236,7 +286,9 @@ def test_a_stale_endpoint_never_means_the_slots_next_process(boot: Boots) -> Non
     assert report["words"] == WORDS
 
 
-@graded(stage=1, points=1, handout="endpoints", usually="the slot of an endpoint is used without a look at its generation")
+@graded(
+    stage=1, points=1, handout="endpoints", usually="the slot of an endpoint is used without a look at its generation"
+)
 def test_a_number_that_never_was_an_endpoint_is_refused(boot: Boots) -> None:
     """Made-up endpoints are errors for every operation, and a true one works."""
     report = boot("death", role="never").finish()
@@ -246,7 +298,9 @@ def test_a_number_that_never_was_an_endpoint_is_refused(boot: Boots) -> None:
     assert report["words"] == WORDS
 
 
-@graded(stage=1, points=1, handout="notifications", usually="notifications are queued, or receive looks for senders first")
+@graded(
+    stage=1, points=1, handout="notifications", usually="notifications are queued, or receive looks for senders first"
+)
 def test_notifications_are_bits_that_add_up(boot: Boots) -> None:
     """Bits from several notifies come as one message of the kernel's, before any sender's, and once."""
     machine = boot("notify", role="bits")
@@ -262,7 +316,12 @@ def test_notifications_are_bits_that_add_up(boot: Boots) -> None:
     assert report["ringer"] == 0
 
 
-@graded(stage=1, points=1, handout="notifications", usually="the `from` of a waiting receiver is not compared when a message comes")
+@graded(
+    stage=1,
+    points=1,
+    handout="notifications",
+    usually="the `from` of a waiting receiver is not compared when a message comes",
+)
 def test_waiting_for_the_kernel_or_for_one_process_takes_nothing_else(boot: Boots) -> None:
     """From ENDPOINT_KERNEL only notifications come, and they do not end a wait for one process's message."""
     report = boot("notify", role="kinds").finish()
@@ -275,9 +334,16 @@ def test_waiting_for_the_kernel_or_for_one_process_takes_nothing_else(boot: Boot
     assert report["any_words"] == WORDS
 
 
-@graded(stage=1, points=1, handout="notifications", usually="a wake-up is lost between the look for bits and the going to sleep")
+@graded(
+    stage=1,
+    points=1,
+    handout="notifications",
+    usually="a wake-up is lost between the look for bits and the going to sleep",
+)
 def test_a_storm_of_notifications_loses_no_wake_up(boot: Boots) -> None:
-    """Two processes wake one another 300 times, then 1,000 notifications come at once: none is lost, nothing overflows."""
+    """Two processes wake one another 300 times, then 1,000 notifications come at once: none is lost, nothing
+    overflows.
+    """
     report = boot("notify", role="storm").finish()
     assert report["rounds"] == 299
     assert report["player"] == 0
@@ -285,7 +351,9 @@ def test_a_storm_of_notifications_loses_no_wake_up(boot: Boots) -> None:
     assert report["then"] == E_BLOCKED
 
 
-@graded(stage=1, points=1, handout="notifications", usually="the timer's interrupt does not notify its subscriber each time")
+@graded(
+    stage=1, points=1, handout="notifications", usually="the timer's interrupt does not notify its subscriber each time"
+)
 def test_a_storm_of_interrupts_loses_no_wake_up(boot: Boots) -> None:
     """A subscriber of the timer gets every interrupt while it listens, and 1,000 that came meanwhile as one."""
     machine = boot("notify", role="interrupts", a=100, b=1000, guest_seconds=14)
@@ -299,7 +367,12 @@ def test_a_storm_of_interrupts_loses_no_wake_up(boot: Boots) -> None:
     assert report["next"] == 0x40
 
 
-@graded(stage=1, points=1, handout="registers", usually="a switch in the middle of a call saves too little, or gives results in more than EAX")
+@graded(
+    stage=1,
+    points=1,
+    handout="registers",
+    usually="a switch in the middle of a call saves too little, or gives results in more than EAX",
+)
 def test_all_registers_but_eax_are_preserved(boot: Boots) -> None:
     """Every call keeps its caller's registers, blocked or not: what is no message carries nothing of anyone else's."""
     report = boot("registers", role="preserved").finish()
@@ -308,9 +381,13 @@ def test_all_registers_but_eax_are_preserved(boot: Boots) -> None:
     assert report["changed"] == 0
 
 
-@graded(stage=1, points=1, handout="registers", usually="the kernel copies with the direction flag as the program left it")
+@graded(
+    stage=1, points=1, handout="registers", usually="the kernel copies with the direction flag as the program left it"
+)
 def test_a_programs_flags_do_not_disturb_the_kernel(boot: Boots) -> None:
-    """DF, NT, AC or TF set by a program change nothing in the kernel: messages arrive whole, and a trap ends its own program only."""
+    """DF, NT, AC or TF set by a program change nothing in the kernel: messages arrive whole, and a trap ends its
+    own program only.
+    """
     report = boot("registers", role="flags").finish()
     assert report["traced"] == fault_status(1)
     assert report["words"] == 3 * WORDS
@@ -318,7 +395,12 @@ def test_a_programs_flags_do_not_disturb_the_kernel(boot: Boots) -> None:
     assert report["flags_changed"] == 0
 
 
-@graded(stage=1, points=1, handout="registers", usually="the kernel can be interrupted in the middle of a copy, and is then not ready for it")
+@graded(
+    stage=1,
+    points=1,
+    handout="registers",
+    usually="the kernel can be interrupted in the middle of a copy, and is then not ready for it",
+)
 def test_a_timer_interrupt_anywhere_in_a_send_does_no_harm(boot: Boots) -> None:
     """Wherever in a send the timer's interrupt arrives, every message is delivered whole and once."""
     rounds = 24

@@ -1,4 +1,6 @@
-"""Stage 2: processes are created, waited for, killed and listed by a server in ring 3. Their clients notice no difference."""
+"""Stage 2: processes are created, waited for, killed and listed by a server in ring 3. Their clients notice no
+difference.
+"""
 
 from __future__ import annotations
 
@@ -31,9 +33,16 @@ def boot_served(boot: Boots, build: Build) -> Start:
     return start
 
 
-@graded(stage=2, points=4, handout="process-server", usually="process_create is still the kernel's, or the server only passes requests on")
+@graded(
+    stage=2,
+    points=4,
+    handout="process-server",
+    usually="process_create is still the kernel's, or the server only passes requests on",
+)
 def test_processes_are_created_in_ring_3(boot_served: Start) -> None:
-    """process_create has left the kernel, and each creation runs it at CPL 3 in the process server, which is no more than a program."""
+    """process_create has left the kernel, and each creation runs it at CPL 3 in the process server, which is no
+    more than a program.
+    """
     machine = boot_served("processes", role="create", a=3)
     assert "process_create" not in machine.symbols
     server = machine.registers()
@@ -48,9 +57,16 @@ def test_processes_are_created_in_ring_3(boot_served: Start) -> None:
     assert report["service"] // 64 >= 1
 
 
-@graded(stage=2, points=2, handout="process-server", usually="the old system calls were left in the kernel beside the server")
+@graded(
+    stage=2,
+    points=2,
+    handout="process-server",
+    usually="the old system calls were left in the kernel beside the server",
+)
 def test_the_kernel_no_longer_manages_processes(boot_served: Start) -> None:
-    """The system calls spawn, wait, kill and list_processes are gone (E_NO_CALL); the library's functions work by messages."""
+    """The system calls spawn, wait, kill and list_processes are gone (E_NO_CALL); the library's functions work by
+    messages.
+    """
     report = boot_served("processes", role="old_calls").finish()
     for call in ("spawn", "wait", "list", "kill"):
         assert report[call] == E_NO_CALL
@@ -58,9 +74,16 @@ def test_the_kernel_no_longer_manages_processes(boot_served: Start) -> None:
     assert report["status"] == KILLED_STATUS
 
 
-@graded(stage=2, points=2, handout="process-server", usually="a long argument is cut, or an error of the server does not come back")
+@graded(
+    stage=2,
+    points=2,
+    handout="process-server",
+    usually="a long argument is cut, or an error of the server does not come back",
+)
 def test_spawn_takes_the_same_arguments_and_gives_the_same_errors(boot_served: Start) -> None:
-    """An argument of 255 bytes arrives whole; too long a one, a missing program, a file that is no program are the errors they were."""
+    """An argument of 255 bytes arrives whole; too long a one, a missing program, a file that is no program are the
+    errors they were.
+    """
     report = boot_served("processes", role="arguments").finish()
     assert report["right"] == 1
     assert report["too_long"] == 1
@@ -69,7 +92,12 @@ def test_spawn_takes_the_same_arguments_and_gives_the_same_errors(boot_served: S
     assert report["long_name"] == KernelError.E_NAME
 
 
-@graded(stage=2, points=3, handout="process-server", usually="the memory of a process that ended is not given back, or a pid is a slot")
+@graded(
+    stage=2,
+    points=3,
+    handout="process-server",
+    usually="the memory of a process that ended is not given back, or a pid is a slot",
+)
 def test_a_hundred_processes_have_a_hundred_ids(boot_served: Start) -> None:
     """A hundred processes, one after the other, each with an id of its own, and the memory of each is used again."""
     report = boot_served("processes", role="hundred", memory_mb=16).finish()
@@ -77,7 +105,12 @@ def test_a_hundred_processes_have_a_hundred_ids(boot_served: Start) -> None:
     assert report["twice"] == 0
 
 
-@graded(stage=2, points=3, handout="process-server", usually="the table is written past its end, or a slot is not free again after the death")
+@graded(
+    stage=2,
+    points=3,
+    handout="process-server",
+    usually="the table is written past its end, or a slot is not free again after the death",
+)
 def test_a_full_table_is_an_error(boot_served: Start) -> None:
     """When no process fits any more, spawn says E_FULL; as soon as one has ended, there is room again."""
     report = boot_served("processes", role="full").finish()
@@ -89,7 +122,12 @@ def test_a_full_table_is_an_error(boot_served: Start) -> None:
     assert report["new_one"] == 77
 
 
-@graded(stage=2, points=2, handout="process-server", usually="the server answers wait at once, or blocks itself instead of its client")
+@graded(
+    stage=2,
+    points=2,
+    handout="process-server",
+    usually="the server answers wait at once, or blocks itself instead of its client",
+)
 def test_wait_works_as_before(boot_served: Start) -> None:
     """Wait returns a child's status when it has ended, for one child or any, once; for others it is an error."""
     machine = boot_served("processes", role="waits")
@@ -105,9 +143,13 @@ def test_wait_works_as_before(boot_served: Start) -> None:
     assert report["no_status"] == 1
 
 
-@graded(stage=2, points=2, handout="process-server", usually="the kernel ends a faulting process without telling the server")
+@graded(
+    stage=2, points=2, handout="process-server", usually="the kernel ends a faulting process without telling the server"
+)
 def test_a_fault_ends_its_process_and_its_parent_is_told(boot_served: Start) -> None:
-    """A process that divides by zero, or touches what is not its own, ends with the exception's status, and nobody else does."""
+    """A process that divides by zero, or touches what is not its own, ends with the exception's status, and nobody
+    else does.
+    """
     report = boot_served("processes", role="faults").finish()
     assert report["divide_error"] == fault_status(0)
     assert report["invalid_opcode"] == fault_status(6)
@@ -119,7 +161,9 @@ def test_a_fault_ends_its_process_and_its_parent_is_told(boot_served: Start) -> 
 
 @graded(stage=2, points=2, handout="process-server", usually="a process that waits for somebody cannot be killed")
 def test_kill_ends_a_process_whatever_it_does(boot_served: Start) -> None:
-    """A process that computes, sleeps, waits for a message or for a child is killed; one that is not there is an error."""
+    """A process that computes, sleeps, waits for a message or for a child is killed; one that is not there is an
+    error.
+    """
     report = boot_served("processes", role="kills").finish()
     for victim in ("spinner", "sleeper", "listener", "parent"):
         assert report[victim] == 0
@@ -132,22 +176,36 @@ def test_kill_ends_a_process_whatever_it_does(boot_served: Start) -> None:
 
 @graded(stage=2, points=1, handout="process-server", usually="the server does not list itself, or keeps the dead")
 def test_the_list_shows_the_living_by_name(boot_served: Start) -> None:
-    """list_processes names the server, the caller and its child, with the child's parent, and forgets the child when it is gone."""
+    """list_processes names the server, the caller and its child, with the child's parent, and forgets the child
+    when it is gone.
+    """
     report = boot_served("processes", role="lists").finish()
     for listed in ("server", "child", "its_parent", "itself", "at_most", "one_less", "forgotten"):
         assert report[listed] == 1
 
 
-@graded(stage=2, points=2, handout="process-server", usually="the server trusts what a message says, or waits for a client that does not wait for it")
+@graded(
+    stage=2,
+    points=2,
+    handout="process-server",
+    usually="the server trusts what a message says, or waits for a client that does not wait for it",
+)
 def test_garbage_does_not_harm_the_process_server(boot_served: Start) -> None:
-    """Requests of unknown types, with forged ids, or from clients that want no answer, change nothing and stop nobody's service."""
+    """Requests of unknown types, with forged ids, or from clients that want no answer, change nothing and stop
+    nobody's service.
+    """
     report = boot_served("processes", role="garbage").finish()
     assert report["before"] >= 2
     assert report["after"] == report["before"]
     assert report["still_creates"] == 4711
 
 
-@graded(stage=2, points=2, handout="process-server", usually="the server stumbles over a client that is gone, or never forgets an orphan")
+@graded(
+    stage=2,
+    points=2,
+    handout="process-server",
+    usually="the server stumbles over a client that is gone, or never forgets an orphan",
+)
 def test_parents_that_die_are_no_burden(boot_served: Start) -> None:
     """A parent killed while it waits, and 80 parents that do not wait, leave no process behind."""
     report = boot_served("processes", role="orphans").finish()

@@ -46,16 +46,27 @@ def said(machine: Machine, line: str) -> bool:
     return re.search(rf"^{re.escape(line)}\s*$", machine.serial_text(), re.MULTILINE) is not None
 
 
-@graded(stage=3, points=4, handout="scheduler-server", usually="the kernel still chooses by itself, or the server is asked and not obeyed")
+@graded(
+    stage=3,
+    points=4,
+    handout="scheduler-server",
+    usually="the kernel still chooses by itself, or the server is asked and not obeyed",
+)
 def test_the_scheduler_decides_in_ring_3_and_the_kernel_switches_in_ring_0(boot_scheduled: Start) -> None:
-    """At the end of each quantum isr_32 (CPL 0) leads to scheduler (CPL 3, in the server) and that to run_next_process (CPL 0)."""
+    """At the end of each quantum isr_32 (CPL 0) leads to scheduler (CPL 3, in the server) and that to
+    run_next_process (CPL 0).
+    """
     machine = boot_scheduled("scheduling", role="shares", b=9)
     for policy in ("scheduler", "get_next_process"):
         assert policy not in machine.symbols
     server = machine.registers().cr3
     machine.run_to("spinner", program="scheduling")
     for _ in range(4):
-        for symbol, program, ring in (("isr_32", None, 0), ("scheduler", "scheduler_server", 3), ("run_next_process", None, 0)):
+        for symbol, program, ring in (
+            ("isr_32", None, 0),
+            ("scheduler", "scheduler_server", 3),
+            ("run_next_process", None, 0),
+        ):
             machine.run_to(symbol, program=program)
             assert machine.registers().cpl == ring
             assert ring == 0 or machine.registers().cr3 == server
@@ -63,9 +74,13 @@ def test_the_scheduler_decides_in_ring_3_and_the_kernel_switches_in_ring_0(boot_
     assert min(report["first"], report["second"], report["third"]) > 0
 
 
-@graded(stage=3, points=3, handout="scheduler-server", usually="the ready slots in the message are not those at that moment")
+@graded(
+    stage=3, points=3, handout="scheduler-server", usually="the ready slots in the message are not those at that moment"
+)
 def test_the_kernels_question_says_who_is_ready(boot_policy: Start) -> None:
-    """The kernel's message: who used up its quantum, the tick, the ready slots, among them no sleeper and not the server itself."""
+    """The kernel's message: who used up its quantum, the tick, the ready slots, among them no sleeper and not the
+    server itself.
+    """
     report = boot_policy("witness", "questions").finish()
     for wrong in ("wrong_sender", "wrong_type", "wrong_tick", "itself_ready", "sleeper_ready", "spinner_unready"):
         assert report[wrong] == 0
@@ -73,7 +88,9 @@ def test_the_kernels_question_says_who_is_ready(boot_policy: Start) -> None:
     assert report["foreign_reply"] == 1
 
 
-@graded(stage=3, points=3, handout="scheduler-server", usually="the server answers with the same slot again, or forgets one")
+@graded(
+    stage=3, points=3, handout="scheduler-server", usually="the server answers with the same slot again, or forgets one"
+)
 def test_equal_processes_get_equal_shares(boot_scheduled: Start) -> None:
     """Three processes that compute all the time get about a third of the processor each."""
     report = boot_scheduled("scheduling", role="shares", b=12).finish()
@@ -82,9 +99,13 @@ def test_equal_processes_get_equal_shares(boot_scheduled: Start) -> None:
     assert report["service"] // 64 >= 1
 
 
-@graded(stage=3, points=3, handout="scheduler-server", usually="the kernel asks the server, and then runs whom it likes")
+@graded(
+    stage=3, points=3, handout="scheduler-server", usually="the kernel asks the server, and then runs whom it likes"
+)
 def test_another_policy_in_the_server_changes_the_shares(boot_policy: Start) -> None:
-    """With a server that favours one slot, the process in that slot gets most of the processor: the policy is the server's."""
+    """With a server that favours one slot, the process in that slot gets most of the processor: the policy is the
+    server's.
+    """
     for chosen in (0, 1):
         report = boot_policy("favour", "favourite", a=chosen, b=12).finish()
         assert report["favourite"] > 2 * report["other"] > 0
@@ -104,9 +125,16 @@ def test_a_blocked_process_is_not_run(boot_policy: Start) -> None:
     refused(boot_policy("lie", "lied_to", a=0, b=12))
 
 
-@graded(stage=3, points=2, handout="scheduler-server", usually="the slot's process is used without a look whether there is one")
+@graded(
+    stage=3,
+    points=2,
+    handout="scheduler-server",
+    usually="the slot's process is used without a look whether there is one",
+)
 def test_a_dead_process_is_not_run(boot_policy: Start) -> None:
-    """An answer that names the slot of a process which has ended is refused, by name, and the next ready one runs instead."""
+    """An answer that names the slot of a process which has ended is refused, by name, and the next ready one runs
+    instead.
+    """
     refused(boot_policy("lie", "lied_to", a=1, b=12))
 
 
@@ -125,16 +153,28 @@ def survived(machine: Machine) -> None:
     assert report["later"] == 1
 
 
-@graded(stage=3, points=3, handout="survival", usually="the kernel waits for the answer, or for its scheduler to listen, without a limit")
+@graded(
+    stage=3,
+    points=3,
+    handout="survival",
+    usually="the kernel waits for the answer, or for its scheduler to listen, without a limit",
+)
 def test_a_scheduler_that_hangs_is_survived(boot_policy: Start) -> None:
-    """A server that spins, sleeps, or never listens at all is given 10 ticks; then the kernel says so and goes on by round robin."""
+    """A server that spins, sleeps, or never listens at all is given 10 ticks; then the kernel says so and goes on
+    by round robin.
+    """
     survived(boot_policy("hang", "forsaken", b=15))
     survived(boot_policy("doze", "forsaken", b=15))
     report = boot_policy("deaf", "shares", b=15).finish()
     assert min(report["first"], report["second"], report["third"]) > 0
 
 
-@graded(stage=3, points=3, handout="survival", usually="the server's death is noticed by nobody, or takes the kernel with it")
+@graded(
+    stage=3,
+    points=3,
+    handout="survival",
+    usually="the server's death is noticed by nobody, or takes the kernel with it",
+)
 def test_a_scheduler_that_dies_is_survived(boot_policy: Start) -> None:
     """A server that faults, or is killed, is replaced by the kernel's round robin, and the kernel says so."""
     survived(boot_policy("crash", "forsaken", b=8))
