@@ -397,6 +397,7 @@ class Machine(Inspection):
         try:
             self._qmp.greet()
             self._arm()
+            self._gdb.request("qXfer:features:read:target.xml:0,ffb")  # only then does the stub answer `p`
             self._gdb.physical_addresses(True)
             address = self._panic_address()
             if address is not None:
