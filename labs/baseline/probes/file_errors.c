@@ -11,17 +11,17 @@ static void report_names(void)
 {
     char buffer[8];
 
-    probe_report("read missing", (uint32_t)read_file("missing", buffer, 0, sizeof(buffer)));
-    probe_report("delete missing", (uint32_t)delete_file("missing"));
-    probe_report("create empty", (uint32_t)create_file("", "x", 1));
-    probe_report("read empty", (uint32_t)read_file("", buffer, 0, 1));
-    probe_report("create long", (uint32_t)create_file(TOO_LONG, "x", 1));
-    probe_report("create 31", (uint32_t)create_file(LONGEST, "x", 1));
-    probe_report("read 31", (uint32_t)read_file(LONGEST, buffer, 0, sizeof(buffer)));
-    probe_report("create first", (uint32_t)create_file("twice", "first", 5));
-    probe_report("create second", (uint32_t)create_file("twice", "second", 6));
-    probe_report("read twice", (uint32_t)read_file("twice", buffer, 0, sizeof(buffer)));
-    probe_report("is the first", memcmp(buffer, "first", 5) == 0);
+    probe_report("read_missing", (uint32_t)read_file("missing", buffer, 0, sizeof(buffer)));
+    probe_report("delete_missing", (uint32_t)delete_file("missing"));
+    probe_report("create_empty", (uint32_t)create_file("", "x", 1));
+    probe_report("read_empty", (uint32_t)read_file("", buffer, 0, 1));
+    probe_report("create_long", (uint32_t)create_file(TOO_LONG, "x", 1));
+    probe_report("create_31", (uint32_t)create_file(LONGEST, "x", 1));
+    probe_report("read_31", (uint32_t)read_file(LONGEST, buffer, 0, sizeof(buffer)));
+    probe_report("create_first", (uint32_t)create_file("twice", "first", 5));
+    probe_report("create_second", (uint32_t)create_file("twice", "second", 6));
+    probe_report("read_twice", (uint32_t)read_file("twice", buffer, 0, sizeof(buffer)));
+    probe_report("is_the_first", memcmp(buffer, "first", 5) == 0);
 }
 
 static void report_empty_file(void)
@@ -29,11 +29,11 @@ static void report_empty_file(void)
     char byte = '?';
     struct file_entry entry;
 
-    probe_report("create nothing", (uint32_t)create_file("nothing", NULL, 0));
-    probe_report("read nothing", (uint32_t)read_file("nothing", &byte, 0, 1));
+    probe_report("create_nothing", (uint32_t)create_file("nothing", NULL, 0));
+    probe_report("read_nothing", (uint32_t)read_file("nothing", &byte, 0, 1));
     probe_report("untouched", byte == '?');
-    probe_report("list none", (uint32_t)list_files(&entry, 0));
-    probe_report("list one", (uint32_t)list_files(&entry, 1));
+    probe_report("list_none", (uint32_t)list_files(&entry, 0));
+    probe_report("list_one", (uint32_t)list_files(&entry, 1));
 }
 
 int main(const char *argument)

@@ -34,7 +34,7 @@ def test_numbers_print_as_in_libc(boot):
 @graded(stage=1, points=1, handout="console", usually="the row after the last column, or the last row, is not handled")
 def test_the_screen_wraps_scrolls_and_moves_back(boot):
     """What the screen's memory holds is what was printed: long lines continue below, the last row scrolls up."""
-    machine = boot("screen", vga=True)
+    machine = boot("screen", screen=True)
     machine.finish()
     rows = screen_rows(machine)
     assert rows == [""] * (ROWS - 10) + [

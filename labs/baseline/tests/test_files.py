@@ -21,16 +21,16 @@ def test_a_wrong_name_is_an_error_and_a_right_one_is_not(boot):
     """Missing, duplicate, empty and too long names each have their error, because a caller must be able to tell them apart."""
     machine = boot("file_errors")
     report = {key: signed(value) for key, value in machine.finish().items()}
-    assert report["read missing"] == E_NOT_FOUND
-    assert report["delete missing"] == E_NOT_FOUND
-    assert report["create empty"] == E_NAME
-    assert report["read empty"] == E_NAME
-    assert report["create long"] == E_NAME
-    assert (report["create 31"], report["read 31"]) == (OK, 1)
-    assert (report["create first"], report["create second"]) == (OK, E_EXISTS)
-    assert (report["read twice"], report["is the first"]) == (5, 1)
-    assert (report["create nothing"], report["read nothing"], report["untouched"]) == (OK, 0, 1)
-    assert (report["list none"], report["list one"]) == (0, 1)
+    assert report["read_missing"] == E_NOT_FOUND
+    assert report["delete_missing"] == E_NOT_FOUND
+    assert report["create_empty"] == E_NAME
+    assert report["read_empty"] == E_NAME
+    assert report["create_long"] == E_NAME
+    assert (report["create_31"], report["read_31"]) == (OK, 1)
+    assert (report["create_first"], report["create_second"]) == (OK, E_EXISTS)
+    assert (report["read_twice"], report["is_the_first"]) == (5, 1)
+    assert (report["create_nothing"], report["read_nothing"], report["untouched"]) == (OK, 0, 1)
+    assert (report["list_none"], report["list_one"]) == (0, 1)
     files = read_filesystem(filesystem_of(machine.disk()))
     assert files["a-name-of-thirty-one-characters"] == b"x"
     assert files["twice"] == b"first"
