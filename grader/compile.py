@@ -29,6 +29,7 @@ from grader.toolchain import Toolchain
 LIMITS = Limits(address_space=1 << 30, cpu_seconds=6, file_size=16 << 20, processes=64, open_files=256)
 WORK_BYTES = 128 << 20  # sources, objects and temporary files together
 RESULT_BYTES = 64 << 20
+MESSAGE_BYTES = 256 << 10
 WALL_SECONDS = 180.0  # only to end what hangs on a machine that is overloaded: nobody loses points by it
 NO_SOURCES, NO_RESULT = 97, 96
 
@@ -89,6 +90,7 @@ def compile_tree(
                 folder=folder,
                 wall_seconds=WALL_SECONDS,
                 output_bytes=RESULT_BYTES,
+                error_bytes=MESSAGE_BYTES,
                 temporary_bytes=WORK_BYTES,
             )
         except OSError as error:

@@ -9,11 +9,12 @@ same text every time.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from grader.untrusted import opening, plain
 
 SHOWN_LINES = 60
+LINE = 1000  # characters that are looked at; a hand-in can make a line of any length
 PLACE = r"(?P<file>[^\s:]+\.(?:c|h|asm|inc|S|ld|o)):(?P<line>\d+)(?::\d+)?"
 # gcc, as and nasm: file:line: error: text. gas writes Error with a capital.
 LOCATED = re.compile(rf"^(?:nasm: )?{PLACE}: (?P<kind>fatal error|error|[Ee]rror|fatal|panic): (?P<text>.*)$")
@@ -25,10 +26,10 @@ LINKED = re.compile(
 )
 LINKER = re.compile(r"^\S*\bld(?:\.bfd)?: (?P<text>.*)$")
 MAKE = re.compile(r"^make(?:\[\d+\])?: (?:\*\*\* )?\[[^]]*?: (?P<target>\S+)\] (?P<text>.*)$")
-MAKE_OTHER = re.compile(r"^make(?:\[\d+\])?: ")
-CONTEXT = re.compile(r"^(?:In file included from|\s+from) |^[^\s:]+: (?:In function|At top level|Assembler messages)")
-NO_INFORMATION = re.compile(r"^collect2: |^cc1: all warnings being|^compilation terminated|: Assembler messages:$")
+CONTEXT = re.compile(r"^(?:In file included from|\s+from) |^[^\s:]+: (?:In function|At top level)")
+NO_INFORMATION = re.compile(r"^compilation terminated|: Assembler messages:$")
 
+TOOL = re.compile(r"^(?:\S*(?:gcc|as|ld|ar|objcopy)|cc1|nasm|collect2|make(?:\[\d+\])?): ")
 LIMITS = (
     (
         re.compile(r"CPU time limit|SIGXCPU"),
@@ -49,7 +50,7 @@ LIMITS = (
 
 @dataclass(frozen=True, order=True)
 class CompilerError:
-    """One error. `rank`: 0 a limit, 1 compiling, 2 linking, 3 other. `file` is relative to the hand-in, or empty."""
+    """One error. `rank`: 0 an exceeded limit, 1 compiling, 2 linking. `file` is relative to the hand-in, or empty."""
 
     rank: int
     file: str
@@ -70,26 +71,33 @@ def explain(errors: bytes, folder: str) -> str:
 
 def read_errors(errors: bytes, folder: str) -> list[CompilerError]:
     """The errors, each once, sorted: exceeded limits, then by file and line, compiling before linking."""
-    lines = plain(errors).split("\n")
     found: list[CompilerError] = []
     context: list[str] = []
     block: list[str] | None = None  # the lines of the last error, which may go on
-    for raw in lines:
-        line = _relative(raw, folder)
-        error = _limit(line) or _located(line) or _linked(line)
-        if error is not None:
+    limit = ""  # was exceeded; which file it was is in make's line that follows
+    for raw in plain(errors).split("\n"):
+        line = _relative(raw[:LINE], folder)
+        limit = _limit(line) or limit
+        made = MAKE.match(line)
+        error = _located(line) or _linked(line)
+        if made is not None and limit:
+            file, sentence, limit = _source_of(made["target"]), limit, ""
+            found.append(CompilerError(0, file, 0, f"{file}: compiling it {sentence}"))
+            block = None
+        elif error is not None:
             block = [error.text, *(f"  {said}" for said in context)]
             found.append(error)
             context = []
         elif CONTEXT.match(line):
             context, block = [*context, line][-4:], None
-        elif WARNING.match(line) or MAKE_OTHER.match(line) or NO_INFORMATION.match(line):
+        elif WARNING.match(line) or TOOL.match(line) or NO_INFORMATION.search(line):
             context, block = [], None
         elif block is not None and line.strip() and len(block) < 8:
             block.append(line)
         if block is not None:
-            last = found[-1]
-            found[-1] = CompilerError(last.rank, last.file, last.line, "\n".join(block))
+            found[-1] = replace(found[-1], text="\n".join(block))
+    if limit:
+        found.append(CompilerError(0, "", 0, f"compiling {limit}"))
     return _ordered(found)
 
 
@@ -98,18 +106,11 @@ def _ordered(found: list[CompilerError]) -> list[CompilerError]:
     return sorted(first.values())
 
 
-def _limit(line: str) -> CompilerError | None:
-    """An exceeded limit. make's own line says for which file; the compiler's does not."""
-    for pattern, sentence in LIMITS:
-        if pattern.search(line):
-            made = MAKE.match(line)
-            file = _source_of(made["target"]) if made else ""
-            place = LOCATED.match(line)
-            file = place["file"] if place else file
-            return CompilerError(
-                0 if file else 3, file, 0, f"{file or 'compiling'}: compiling it {sentence}" if file else line
-            )
-    return None
+def _limit(line: str) -> str:
+    """The sentence for an exceeded limit, if that is what a tool says (not a source line that it shows)."""
+    if TOOL.match(line) is None or LOCATED.match(line) is not None:
+        return ""
+    return next((sentence for pattern, sentence in LIMITS if pattern.search(line)), "")
 
 
 def _located(line: str) -> CompilerError | None:
