@@ -154,16 +154,28 @@ class Inspection:
     # Where it is
 
     def program_at(self, address: int, cr3: int | None = None) -> str | None:
-        """The program whose own code bytes lie at a virtual address now; None when it is nobody's."""
+        """The program whose own code lies at a virtual address now; None when it is nobody's."""
         try:
             seen = self.read_virtual(address, _RECOGNIZED_BY, cr3)
         except UnreadableMemory:
             return None
         for name in self.programs:
             own = self.table(name).code_at(address, _RECOGNIZED_BY)
-            if own and seen.startswith(own):
+            if own and seen.startswith(own) and self.runs_program(name, address, cr3):
                 return name
         return None
+
+    def runs_program(self, name: str, address: int, cr3: int | None = None) -> bool:
+        """Whether the whole page around a virtual address holds the program's own code, byte for byte.
+
+        A few bytes would not do: probes share their library, and so their last functions.
+        """
+        page = address & ~(paging.PAGE_BYTES - 1)
+        start, own = self.table(name).page_of(page)
+        try:
+            return bool(own) and self.read_virtual(start, len(own), cr3) == own
+        except UnreadableMemory:
+            return False
 
     def place(self, address: int | None = None) -> str:
         """A code address (default: where the processor is) in words: function, file and line, and whose."""

@@ -179,8 +179,10 @@ class Machine(Inspection):
             self._qmp.command("send-key", keys=pressed)
         self._new_limit()
 
-    def wait_for_serial(self, pattern: bytes | re.Pattern[bytes]) -> re.Match[bytes]:
-        """Run until the pattern comes on COM1, after what the last call found. A literal or a compiled expression.
+    def wait_for_serial(self, pattern: bytes | re.Pattern[bytes], *, start: int | None = None) -> re.Match[bytes]:
+        """Run until the pattern comes on COM1, after what the last call found, or after the first `start` bytes.
+
+        The pattern is a literal or a compiled expression.
 
         The guest then stops somewhere after it printed that: not at an exact instruction.
         """
@@ -194,6 +196,7 @@ class Machine(Inspection):
             return match is not None
 
         self._emulator.serial.drain()
+        self._serial_seen = self._serial_seen if start is None else start
         shown = untrusted.plain(pattern.pattern if isinstance(pattern, re.Pattern) else pattern)
         while not arrived():
             stop = self._go(f"{shown!r} on the serial line", arrived)
@@ -238,7 +241,7 @@ class Machine(Inspection):
                     if self._points_at(stop):
                         continue
                     self._unexpected(stop)
-                elif program is None or self.program_at(address) == program:
+                elif program is None or self.runs_program(program, address):
                     left -= 1
 
     def finish(self) -> Report:
@@ -261,7 +264,7 @@ class Machine(Inspection):
                         self._unexpected(stop)
                     continue
                 probe = wanted[stop.address]
-                if self.program_at(stop.address) == probe:
+                if self.runs_program(probe, stop.address):
                     return self._report(probe)
         raise NotAsRequired(f"other code than the probe's came {_FALSE_ALARMS_MAX} times to the address of its end")
 

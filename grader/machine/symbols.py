@@ -141,6 +141,14 @@ class SymbolTable:
                 return data[address - start : address - start + length]
         return b""
 
+    def page_of(self, page: int) -> tuple[int, bytes]:
+        """Where in the 4 KB from `page` on the file's own bytes begin, and those bytes; empty when it has none there."""
+        for start, data in self._segments:
+            if start < page + 4096 and page < start + len(data):
+                first = max(start, page)
+                return first, data[first - start : page + 4096 - start]
+        return page, b""
+
     def function_at(self, address: int) -> Symbol | None:
         """The function (or label of assembly) that holds a code address."""
         index = bisect_right(self._starts, address) - 1
