@@ -170,7 +170,7 @@ void dispatch_to(process_t *next)
 static void dismiss(void)
 {
     server = NULL;
-    println("scheduler: fallback to round robin");
+    print_format("scheduler: fallback to round robin\n");
 }
 
 /* Whether the server cannot be asked: it owes an answer, or has not come to its receive. */
