@@ -6,6 +6,7 @@ from grader.boots import Boots
 from grader.machine import Machine
 from grader.plugin import graded
 
+HANDOUT = "a-hunt-who-overwrites-the-journal"
 CAPACITY = 8
 E_NOT_FOUND = -4
 
@@ -15,7 +16,12 @@ def value(machine: Machine, number: int) -> int:
     return (machine.nonce + number * number) % 2**32
 
 
-@graded(stage=2, points=15, handout="a-hunt-who-overwrites-the-journal", usually="something overwrites the journal's own fields")
+@graded(
+    stage=2,
+    points=15,
+    handout=HANDOUT,
+    usually="something overwrites the journal's own fields",
+)
 def test_the_newest_entries_are_kept(boot: Boots, seed: int) -> None:
     """Of more entries than the journal has places for, the newest eight are read back as they were written."""
     count = random.Random(seed).randint(3 * CAPACITY, 7 * CAPACITY)
@@ -26,7 +32,12 @@ def test_the_newest_entries_are_kept(boot: Boots, seed: int) -> None:
     assert kept == [value(machine, count - 1 - age) for age in range(CAPACITY)]
 
 
-@graded(stage=2, points=15, handout="a-hunt-who-overwrites-the-journal", usually="an entry that is gone is not told from one that is there")
+@graded(
+    stage=2,
+    points=15,
+    handout=HANDOUT,
+    usually="an entry that is gone is not told from one that is there",
+)
 def test_older_entries_are_forgotten(boot: Boots, seed: int) -> None:
     """An entry that has been forgotten, or was never written, is not found: old values are not shown as new ones."""
     count = random.Random(seed).randint(3 * CAPACITY, 7 * CAPACITY)
@@ -38,7 +49,12 @@ def test_older_entries_are_forgotten(boot: Boots, seed: int) -> None:
     assert report.signed("unwritten") == E_NOT_FOUND
 
 
-@graded(stage=2, points=10, handout="a-hunt-who-overwrites-the-journal", usually="the cause was moved further away, not removed")
+@graded(
+    stage=2,
+    points=10,
+    handout=HANDOUT,
+    usually="the cause was moved further away, not removed",
+)
 def test_the_journal_goes_on_for_ever(boot: Boots, seed: int) -> None:
     """After thousands of entries the numbers still count on and the newest entry is right: no fixed limit is left."""
     count = random.Random(seed).randint(3000, 4000)

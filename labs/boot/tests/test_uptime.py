@@ -6,6 +6,7 @@ from grader.boots import Boots
 from grader.machine import Machine, Report
 from grader.plugin import graded
 
+HANDOUT = "a-failed-test-to-read-uptime"
 E_FAULT = -2
 KBASE = 0xC0000000
 TICKS_PER_SECOND = 100
@@ -23,14 +24,14 @@ def ask(boot: Boots, seed: int, **bad_buffer: object) -> tuple[Machine, Report]:
     return machine, report
 
 
-@graded(stage=3, points=10, handout="a-failed-test-to-read-uptime", usually=USUALLY)
+@graded(stage=3, points=10, handout=HANDOUT, usually=USUALLY)
 def test_an_unmapped_buffer_is_refused(boot: Boots, seed: int) -> None:
     """A buffer where the program has no memory is answered with E_FAULT, and the kernel goes on."""
     _, report = ask(boot, seed, address=0x1000)
     assert report.signed("refused") == E_FAULT
 
 
-@graded(stage=3, points=10, handout="a-failed-test-to-read-uptime", usually=USUALLY)
+@graded(stage=3, points=10, handout=HANDOUT, usually=USUALLY)
 def test_the_kernels_memory_is_refused(boot: Boots, seed: int) -> None:
     """A buffer in the kernel's memory is answered with E_FAULT, and not a byte of it is changed."""
     low_memory = 0x9000  # mapped for the kernel, and used by nobody
@@ -39,15 +40,20 @@ def test_the_kernels_memory_is_refused(boot: Boots, seed: int) -> None:
     assert machine.read_physical(low_memory, 8) == bytes(8)
 
 
-@graded(stage=3, points=5, handout="a-failed-test-to-read-uptime", usually="only the buffer's first byte is checked")
+@graded(stage=3, points=5, handout=HANDOUT, usually="only the buffer's first byte is checked")
 def test_a_buffer_that_ends_outside_is_refused(boot: Boots, seed: int) -> None:
-    """A buffer whose last bytes are not the program's is answered with E_FAULT, and its first bytes stay as they were."""
+    """A buffer whose last bytes are not the program's is answered with E_FAULT, and its first bytes stay the same."""
     _, report = ask(boot, seed, kind="edge")
     assert report.signed("refused") == E_FAULT
     assert report["edge"] == UNTOUCHED
 
 
-@graded(stage=3, points=5, handout="a-failed-test-to-read-uptime", usually="the buffer is checked for reading, not for writing")
+@graded(
+    stage=3,
+    points=5,
+    handout=HANDOUT,
+    usually="the buffer is checked for reading, not for writing",
+)
 def test_memory_that_cannot_be_written_is_refused(boot: Boots, seed: int) -> None:
     """A buffer that the program can read but not write, its own code, is answered with E_FAULT."""
     _, report = ask(boot, seed, kind="code")
