@@ -17,7 +17,8 @@ uint32_t steps;
 uint32_t flags_given, flags_found;
 uint32_t selectors_given[3], selectors_found[3]; /* ES FS GS */
 
-/* DEC leaves the carry flag alone, so it is carried from step to step. */
+/* DEC leaves the carry flag alone, so it is carried from step to step. Each instruction has a name,
+ * so that the grader can have the process interrupted there. */
 void hash_registers(void);
 __asm__(".text\n"
         "hash_registers:\n"
@@ -40,18 +41,18 @@ __asm__(".text\n"
         "    mov state+24, %ebp\n"
         "    pushl flags_given\n"
         "    popf\n"
-        "1:  adc %ebx, %eax\n"
-        "    rol $5, %ebx\n"
-        "    adc %eax, %ecx\n"
-        "    rol $7, %edx\n"
-        "    adc %ecx, %edx\n"
-        "    adc %edx, %esi\n"
-        "    rol $11, %edi\n"
-        "    adc %esi, %edi\n"
-        "    adc %edi, %ebp\n"
-        "    adc %ebp, %ebx\n"
-        "    decl steps\n"
-        "    jnz 1b\n"
+        "hash_step_0: adc %ebx, %eax\n"
+        "hash_step_1: rol $5, %ebx\n"
+        "hash_step_2: adc %eax, %ecx\n"
+        "hash_step_3: rol $7, %edx\n"
+        "hash_step_4: adc %ecx, %edx\n"
+        "hash_step_5: adc %edx, %esi\n"
+        "hash_step_6: rol $11, %edi\n"
+        "hash_step_7: adc %esi, %edi\n"
+        "hash_step_8: adc %edi, %ebp\n"
+        "hash_step_9: adc %ebp, %ebx\n"
+        "hash_step_10: decl steps\n"
+        "hash_step_11: jnz hash_step_0\n"
         "    pushf\n"
         "    popl flags_found\n"
         "    cld\n"

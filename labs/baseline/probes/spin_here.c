@@ -10,6 +10,6 @@ int main(const char *argument)
     (void)argument;
     for (;;) {
         spins++;
-        __asm__ volatile("" : : : "memory");
+        __asm__ volatile("" : : : "memory"); /* not optimised away */
     }
 }

@@ -8,10 +8,9 @@ LIGHT_GREY_ON_BLACK = 0x07
 
 def screen_rows(machine):
     """The 25 rows of the screen as text without trailing blanks; every cell must have the normal colours."""
-    cells = machine.read_physical(VIDEO_MEMORY, 2 * COLUMNS * ROWS)
-    assert set(cells[1::2]) == {LIGHT_GREY_ON_BLACK}
-    text = cells[0::2].decode("cp437")
-    return [text[start : start + COLUMNS].rstrip() for start in range(0, len(text), COLUMNS)]
+    colours = machine.read_physical(VIDEO_MEMORY, 2 * COLUMNS * ROWS)[1::2]
+    assert set(colours) == {LIGHT_GREY_ON_BLACK}
+    return machine.screen_text()
 
 
 @graded(stage=1, points=1, handout="console", usually="a negative number is negated as a signed one, or padded before its sign")

@@ -1,31 +1,43 @@
 """The shell, driven over the serial line as a person would, with each answer checked."""
 
+import re
+
 import pytest
 
 from grader.filesystem539 import read_filesystem
 from grader.image import filesystem_of
 from grader.plugin import graded
 
-PROMPT = b"539> "
+UP_TO_PROMPT = re.compile(rb"(.*?)539> ", re.S)
 
 
 class Shell:
-    """A machine at its prompt. `ask` types a line and returns what came up to the next prompt."""
+    """A machine at its prompt. `ask` types a line and returns the answer, that is all up to the next prompt but the echo."""
 
     def __init__(self, machine):
         self.machine = machine
-        machine.wait_for_serial(b"shell ready\n" + PROMPT)
+        machine.wait_for_serial(b"shell ready\n539> ")
 
-    def ask(self, line, typed=None):
-        """The answer to `line`, without its echo. `typed` is what is sent, when that is not just the line."""
-        start = len(self.machine.serial)
-        self.machine.send((typed if typed is not None else line.encode()) + b"\n")
-        self.machine.wait_for_serial(PROMPT, start=start)
-        answer = bytes(self.machine.serial)[start:].decode()
-        echo, _, rest = answer.partition("\n")
-        if typed is None:
-            assert echo == line
-        return rest.removesuffix(PROMPT.decode())
+    def ask(self, line):
+        """The answer to a line of characters that are echoed as they are."""
+        echo, answer = self.type(line.encode() + b"\n")
+        assert echo == line
+        return answer
+
+    def type(self, keys):
+        """Sends bytes as they are; returns (echo, answer)."""
+        self.machine.send(keys)
+        return self._until_prompt()
+
+    def press(self, *keys):
+        """Presses keys of the PC's keyboard; returns (echo, answer)."""
+        self.machine.send_keys(*keys)
+        return self._until_prompt()
+
+    def _until_prompt(self):
+        text = self.machine.wait_for_serial(UP_TO_PROMPT)[1].decode()
+        echo, _, answer = text.partition("\n")
+        return echo, answer
 
 
 @pytest.fixture
@@ -124,11 +136,20 @@ def test_a_background_program_runs_beside_the_shell_until_it_is_killed(shell):
         (b"sh\x00\x01\x07ow\t note\xff", "first\nsecond\n"),
         (b"show note" + b"x" * 400, "shell: a line has at most 255 characters\n"),
         (b"show note" + b"x" * 400 + b"\x7f" * 400, "first\nsecond\n"),
-        (b"y" * 255, "y" * 255 + ": no such command or program; help lists the commands\n"),
+        (b"y" * 255, "run: " + "y" * 255 + ": a name has 1 to 31 characters (E_NAME)\n"),
     ],
     ids=["delete", "backspace", "too many", "control u", "arrows", "control", "overlong", "shortened", "longest"],
 )
 @graded(stage=1, points=1, handout="shell", usually="what is erased or no character stays in the line")
 def test_a_line_can_be_edited_and_is_never_cut_silently(shell, typed, answer):
     """Erased and control characters are not part of a line, and one too long is refused whole: half a command is a wrong one."""
-    assert shell.ask("", typed) == answer
+    assert shell.type(typed + b"\n")[1] == answer
+
+
+@graded(stage=1, points=1, handout="shell")
+def test_the_keyboard_types_into_the_same_shell(shell):
+    """The PC's own keyboard works as the serial line does, with shift, caps lock and backspace."""
+    name = ["w", "r", "i", "t", "e", "spc", "k", "spc"]
+    text = ["shift-h", "i", "shift-1", "caps_lock", "a", "shift-a", "7", "caps_lock", "x", "backspace", "left", "minus"]
+    assert shell.press(*name, *text, "ret")[0].startswith("write k Hi!Aa7x")
+    assert shell.ask("show k") == "Hi!Aa7-\n"

@@ -1,0 +1,164 @@
+"""Processes: preemption that nobody sees, exit, wait and kill, a full table, memory that comes back."""
+
+import random
+
+from hash_model import hashed
+
+from grader.plugin import graded
+
+E_INVALID, E_FAULT, E_MEMORY, E_EXISTS, E_FULL, E_NO_PROCESS = -1, -2, -3, -5, -6, -11
+EXIT_KILLED = -512
+ZOMBIE, NOT_THERE = 4, 99
+PROCESSES_MAX = 64
+HASH_INSTRUCTIONS = 12
+
+
+def signed_values(report):
+    """All values of a report as the ints they were."""
+    return {key: report.signed(key) for key in report}
+
+
+@graded(stage=3, points=4, handout="processes", usually="a register, a flag or a selector is not saved with the others")
+def test_thousands_of_switches_change_no_register(boot, seed):
+    """A process computes the same whether it is interrupted or not, at whichever instruction, 2,000 times over."""
+    children, steps, switches = 5, 450, 2000
+    machine = boot("registers", children=children, steps=steps, guest_seconds=4)
+    moments = random.Random(seed)
+    machine.run_to("hash_step_0", program="registers")
+    places = [machine.symbol(f"hash_step_{number}", "registers") for number in range(HASH_INSTRUCTIONS)]
+    before = machine.read_variable("ticks")
+    for _ in range(switches):
+        machine.inject_irq(0)
+        machine.run_to(moments.choice(places))
+    assert machine.read_variable("ticks") >= before + switches
+    report = machine.finish()
+    assert dict(report) == {f"child-{child}": hashed(child, machine.nonce, steps) for child in range(1, children + 1)}
+
+
+@graded(stage=3, points=2, handout="processes", usually="a switch leaves something of one process to the next")
+def test_processes_that_never_give_way_all_come_forward(boot):
+    """Five processes that compute for several ticks without a system call all end, by the timer's doing alone."""
+    machine = boot("registers", children=5, steps=150_000, guest_seconds=4)
+    report = machine.finish()
+    assert all(not value >> 31 for value in report.values()), "a child found flags or selectors changed"
+    assert machine.read_variable("ticks") >= 5 * 150_000 * HASH_INSTRUCTIONS // 625_000
+
+
+@graded(stage=3, points=4, handout="processes", usually="a zombie is forgotten too early, too late, or twice")
+def test_exit_wait_and_kill(boot):
+    """A child's status is told once and only to its parent; who is killed ends, whatever it was doing; orphans vanish."""
+    report = signed_values(boot("family", guest_seconds=4).finish())
+    assert report == {
+        "wait-self": E_NO_PROCESS,
+        "wait-nobody": E_NO_PROCESS,
+        "wait-unknown": E_NO_PROCESS,
+        "kill-unknown": E_NO_PROCESS,
+        "kill-idle": E_NO_PROCESS,
+        "zombie": ZOMBIE,
+        "kill-zombie": E_NO_PROCESS,
+        "wait": 1,
+        "status": -1234567,
+        "forgotten": NOT_THERE,
+        "wait-again": E_NO_PROCESS,
+        "kill-new": EXIT_KILLED,
+        "kill-running": EXIT_KILLED,
+        "kill-sleeping": EXIT_KILLED,
+        "kill-reading": EXIT_KILLED,
+        "kill-waiting": EXIT_KILLED,
+        "kill-self": EXIT_KILLED,
+        "any-first": 1,
+        "any-second": 1,
+        "any-none": E_NO_PROCESS,
+        "orphan-lives": 1,
+        "orphan-parent": 0,
+        "orphan-wait": E_NO_PROCESS,
+        "orphan-gone": NOT_THERE,
+    }
+
+
+@graded(stage=3, points=2, handout="processes", usually="the table is written beyond its end, or a pid is used twice")
+def test_a_full_table_is_an_error_and_pids_are_never_used_again(boot):
+    """The 64th process is the last: one more is an error, not a crash, and who comes later has a pid of its own."""
+    machine = boot("table", guest_seconds=4)
+    report = machine.finish()
+    others = PROCESSES_MAX - 1
+    assert report.all("spawned") == [others, others]
+    assert [value - 2**32 for value in report.all("error")] == [E_FULL, E_FULL]
+    assert report.all("growing") == [1, 1]
+    assert report.all("lost") == [0, 0]
+    (first, first_again), (last, last_again) = report.all("first"), report.all("last")
+    assert (last - first, last_again - first_again) == (others - 1, others - 1)
+    assert first_again > last
+    assert machine.read_variable("processes_count") == 1
+
+
+@graded(stage=3, points=4, handout="memory", usually="a page table, a kernel stack or a control block is not freed")
+def test_a_thousand_processes_leave_no_memory_behind(boot):
+    """After 1,000 processes, and 100 that could not be started, as much memory is free as before, to the byte."""
+    machine = boot("spawns", rounds=1000, guest_seconds=10)
+
+    def free():
+        machine.run_to("checkpoint", program="spawns")
+        heap = machine.read_variable("first")
+        blocks = []
+        while heap != machine.read_variable("end"):
+            block = machine.read_struct("block_t", heap)
+            blocks.append((block["length"], block["in_use"]))
+            heap += block["length"]
+        return machine.read_variable("free_count"), blocks
+
+    before = free()
+    assert before == free()
+    assert machine.finish()["failed"] == 0
+
+
+@graded(stage=3, points=3, handout="memory", usually="a frame is handed out without being zeroed, or is lost when memory runs out")
+def test_a_process_can_take_all_memory_and_give_it_back(boot):
+    """Out of memory is an error to who asked, what was given back can be had again, and it is always zero."""
+    report = signed_values(boot("memory", guest_seconds=4, memory_mb=8).finish())
+    assert report.pop("first") == report.pop("second") > 500
+    assert report == {
+        "unaligned": E_INVALID,
+        "nothing": E_INVALID,
+        "null": E_INVALID,
+        "kernel": E_INVALID,
+        "into-kernel": E_INVALID,
+        "wraps": E_INVALID,
+        "guard": E_INVALID,
+        "own-text": E_EXISTS,
+        "too-much": E_MEMORY,
+        "unmap-nothing": E_FAULT,
+        "unmap-kernel": E_INVALID,
+        "two-pages": 0,
+        "not-zero": 0,
+        "overlap": E_EXISTS,
+        "half-unmap": E_FAULT,
+        "unmap": 0,
+        "spawn": E_MEMORY,
+        "give-back": 0,
+        "dirty": 0,
+    }
+
+
+@graded(stage=3, points=2, handout="processes", usually="the processor spins when nobody can run")
+def test_the_processor_halts_when_nobody_can_run(boot):
+    """While the only process sleeps the processor waits in HLT with interrupts on, and uses no power."""
+    machine = boot("quiet", ticks=20)
+    machine.run_to("main", program="quiet")
+    machine.run_to("switch_stacks")
+    before = machine.instructions()
+    machine.run_to("timer_handler", times=15)
+    # Guest time goes on in HLT without instructions: what was counted is time, so the work is told by sampling.
+    registers = machine.registers()
+    assert registers.cpl == 0
+    assert machine.read_variable("current_process") == machine.symbol("idle_process")
+    assert machine.instructions() > before
+    machine.finish()
+
+
+@graded(stage=3, points=1, handout="processes", usually="a process that ended is run again")
+def test_when_all_processes_have_ended_the_kernel_says_so(boot):
+    """The end of the last process is no crash: the kernel says that none is left, and stops."""
+    machine = boot("faults", child=0)
+    machine.wait_for_serial(b"no process is left\n")
+    machine.run_to("shutdown")
