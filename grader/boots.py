@@ -109,6 +109,7 @@ class Boots:
         probe: str | None,
         *,
         files: Mapping[str, bytes] | None = None,
+        programs: Mapping[str, str] | None = None,
         guest_seconds: float = GUEST_SECONDS,
         memory_mb: int = 32,
         screen: bool = False,
@@ -118,15 +119,20 @@ class Boots:
         """A machine that starts `probe` first, with `parameters` and a nonce; `probe=None` starts the shell.
 
         `files` are put on 539filesystem beside the tree's programs. `machine.nonce` is the value that was drawn.
+        `programs` puts probes into the places of programs: `{"scheduler_server": "evil"}` starts the probe `evil` as that.
         `screen` adds a VGA card, `exit_device` isa-debug-exit; the other names are the probe's own parameters.
         """
         nonce = seeds.nonce(self._seed, self._test, len(self.machines))
         self.nonces.append(nonce)
         symbols = symbols_of(self._build.kernel_elf, _modified(self._build.kernel_elf))
+        replaced = programs or {}
+        archive = self._archive(probe, nonce, parameters)
+        archive |= {name: program(self._probe(other)) for name, other in replaced.items()}
+        own = {name: elf for name, elf in self._build.programs.items() if name not in replaced}
         machine = Machine.start(
-            compose(self._build, self._archive(probe, nonce, parameters), files=files),
+            compose(self._build, archive, files=files),
             symbols=symbols,
-            programs={**self._build.programs, **self._build.probes},
+            programs={**own, **self._build.probes},
             probe=probe,
             memory_mb=memory_mb,
             sandbox=self._sandbox,
@@ -142,13 +148,16 @@ class Boots:
         archive = {name: program(elf) for name, elf in self._build.programs.items()}
         lines = [f"nonce={nonce}"]
         if probe is not None:
-            if probe not in self._build.probes:
-                known = ", ".join(sorted(self._build.probes)) or "none"
-                raise LookupError(f"the lab has no probe {probe!r} (it has: {known})")
-            archive[probe] = program(self._build.probes[probe])
+            archive[probe] = program(self._probe(probe))
             lines = [f"init={probe}", f"argument={argument_of({**parameters, 'nonce': nonce})}", *lines]
         archive["parameters"] = ("\n".join(lines) + "\n").encode()
         return archive
+
+    def _probe(self, name: str) -> Path:
+        if name not in self._build.probes:
+            known = ", ".join(sorted(self._build.probes)) or "none"
+            raise LookupError(f"the lab has no probe {name!r} (it has: {known})")
+        return self._build.probes[name]
 
     def close(self) -> None:
         """End all machines."""

@@ -211,7 +211,7 @@ def unmap(machine: Machine, cr3: int, virtual: int) -> None:
 
 
 @graded(
-    stage=1, points=2, handout="queues", usually="nobody looks for a cycle, or only for a process that sends to itself"
+    stage=1, points=1, handout="queues", usually="nobody looks for a cycle, or only for a process that sends to itself"
 )
 def test_a_cycle_of_two_is_refused(boot: Boots) -> None:
     """Who would close a circle of processes that wait for one another gets E_DEADLOCK, and the others go on."""
