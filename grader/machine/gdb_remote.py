@@ -94,7 +94,7 @@ class GdbRemote:
             packet = self._take()
             if packet is not None:
                 return packet
-            self._fill()
+            self.fill()
 
     def has_packet(self) -> bool:
         """Whether `receive` would return at once."""
@@ -115,7 +115,8 @@ class GdbRemote:
             raise StubClosed() from error
         return _decoded(body)
 
-    def _fill(self) -> None:
+    def fill(self) -> None:
+        """Take in what the stub sent: at least a byte of it, which may be less than a packet. Waits for it."""
         try:
             data = self.socket.recv(1 << 16)
         except TimeoutError as error:

@@ -48,6 +48,7 @@ WALL_CAP = 60.0
 _LOOK_EVERY = 0.1  # seconds between looks at the limits while the guest runs
 _LOOKS_WITHOUT_PROGRESS = 10
 _WATCHDOG_PORT = 0x443
+_HOLD_MS = 20  # guest time for which a key is held down
 _SAMPLES = 120  # instructions followed to see where a guest spins
 _FALSE_ALARMS_MAX = 1000  # other programs that come to the address of probe_finish
 _MARGIN = 1.05  # the second limit lies above the watchdog's, which stops at an exact instruction
@@ -85,6 +86,7 @@ class Machine(Inspection):
         self._step_mode = ""
         self._interfered = False
         self._again: Callable[[], Machine] | None = None
+        self._keys: list[str] = []
         self._closed = False
         self._expired = False
         self._instructions_before = 0
@@ -172,11 +174,12 @@ class Machine(Inspection):
         self._new_limit()
 
     def send_keys(self, *keys: str) -> None:
-        """Press keys of the PC's keyboard one after the other, by QEMU's names: `a`, `ret`, `shift-1`."""
+        """Press keys of the PC's keyboard one after the other, by QEMU's names: `a`, `ret`, `shift-1`.
+
+        They are pressed when the guest runs next, for a stopped machine has no keyboard.
+        """
         self._interfered = True
-        for key in keys:
-            pressed = [{"type": "qcode", "data": name} for name in key.split("-")]
-            self._qmp.command("send-key", keys=pressed)
+        self._keys += keys
         self._new_limit()
 
     def wait_for_serial(self, pattern: bytes | re.Pattern[bytes], *, start: int | None = None) -> re.Match[bytes]:
@@ -190,10 +193,10 @@ class Machine(Inspection):
         found: list[re.Match[bytes]] = []
 
         def arrived() -> bool:
-            match = self._search(expression)
+            match = None if found else self._search(expression)
             if match is not None:
                 found.append(match)
-            return match is not None
+            return bool(found)
 
         self._emulator.serial.drain()
         self._serial_seen = self._serial_seen if start is None else start
@@ -450,7 +453,7 @@ class Machine(Inspection):
         started = time.monotonic()
         look = started + _LOOK_EVERY
         idle = _Idle()
-        self._gdb.send("c")
+        self._resume()
         stopping = False
         while True:
             writers = [serial.input_fileno()] if self._unsent else []
@@ -463,7 +466,9 @@ class Machine(Inspection):
                     readers.remove(serial)
             if emulator in ready and not emulator.drain_messages():
                 readers.remove(emulator)
-            if self._gdb in ready or self._gdb.has_packet():
+            if self._gdb in ready:
+                self._gdb.fill()  # often no more than the acknowledgement of our own packet
+            if self._gdb.has_packet():
                 reply = stop_reply(self._gdb.receive())
                 emulator.drain_messages()
                 serial.drain()
@@ -481,6 +486,16 @@ class Machine(Inspection):
                 raise Ungradable(
                     f"the machine ran for {self._wall_cap:.0f} s of the host's time and did not come to its own limit"
                 )
+
+    def _resume(self) -> None:
+        if not self._keys:
+            self._gdb.send("c")
+            return
+        # In one go, so that a guest that is idle does not spend its time before the keys come.
+        pressed = [[{"type": "qcode", "data": name} for name in key.split("-")] for key in self._keys]
+        self._keys = []
+        strokes = [("send-key", {"keys": names, "hold-time": _HOLD_MS}) for names in pressed]
+        self._qmp.batch([("cont", {}), *strokes])
 
     def _look_at_limits(self, idle: _Idle) -> bool:
         """The second limit, for guests that switch the first one off. True when the guest was stopped."""

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import socket
+from collections.abc import Sequence
 from typing import Any
 
 from grader.faults import Ungradable
@@ -40,13 +41,22 @@ class Qmp:
 
     def command(self, name: str, **arguments: Any) -> Any:
         """Execute a command and return what it returns. Raises QmpError when it is refused."""
-        message: dict[str, Any] = {"execute": name}
-        if arguments:
-            message["arguments"] = arguments
+        self._send(_message(name, arguments))
+        return self._answer(name)
+
+    def batch(self, commands: Sequence[tuple[str, dict[str, Any]]]) -> None:
+        """Execute commands one right after the other, without waiting for the answers in between."""
+        self._send(b"".join(_message(name, arguments) for name, arguments in commands))
+        for name, _ in commands:
+            self._answer(name)
+
+    def _send(self, data: bytes) -> None:
         try:
-            self.socket.sendall(json.dumps(message).encode() + b"\n")
+            self.socket.sendall(data)
         except OSError as error:
             raise QmpClosed() from error
+
+    def _answer(self, name: str) -> Any:
         while True:
             answer = json.loads(self._line())
             if "event" in answer:
@@ -80,3 +90,10 @@ class Qmp:
             self._received += data
         line, self._received = self._received.split(b"\n", 1)
         return line
+
+
+def _message(name: str, arguments: dict[str, Any]) -> bytes:
+    message: dict[str, Any] = {"execute": name}
+    if arguments:
+        message["arguments"] = arguments
+    return json.dumps(message).encode() + b"\n"
