@@ -34,9 +34,9 @@ int main(const char *argument)
         }
     }
     char partner[64];
-    if (probe_text(argument, "with", partner, sizeof(partner))) {
-        /* "with=yields" is a partner that gives the processor back at once, "with=spins" one that
-         * never does. */
+    if (probe_text(argument, "beside", partner, sizeof(partner))) {
+        /* "beside=yields" is a partner that gives the processor back at once, "beside=spins" one
+         * that never does. */
         spawn("count_switches", partner[0] == 'y' ? "partner=1 yields=1" : "partner=1 spins=1000");
     }
     sleep(1);

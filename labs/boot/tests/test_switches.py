@@ -30,15 +30,15 @@ def switches(machine: Machine) -> tuple[int, int]:
 def test_yields_between_two_processes_are_counted(boot: Boots, seed: int) -> None:
     """Two processes that give each other the processor some 300 times: each time counts."""
     yields = random.Random(seed).randint(140, 180)
-    counted, happened = switches(boot(PROBE, **{"with": "yields"}, yields=yields))
+    counted, happened = switches(boot(PROBE, beside="yields", yields=yields))
     assert happened >= 2 * yields
     assert counted == happened
 
 
 @graded(stage=1, points=6, handout=HANDOUT, usually="the scheduler's decisions are counted, not the switches")
 def test_a_yield_without_another_process_is_no_switch(boot: Boots, seed: int) -> None:
-    """A process that is alone keeps the processor when it yields: nothing is switched, and nothing counted."""
-    counted, happened = switches(boot(PROBE, yields=random.Random(seed).randint(5, 50)))
+    """A process that is alone keeps the processor, when it yields and at every tick: no switch, and none counted."""
+    counted, happened = switches(boot(PROBE, yields=random.Random(seed).randint(5, 50), spins=3))
     assert happened == 0
     assert counted == happened
 
@@ -54,8 +54,8 @@ def test_switches_to_the_idle_process_and_back_are_counted(boot: Boots, seed: in
 
 @graded(stage=1, points=7, handout=HANDOUT, usually="only the switches that a process asks for are counted")
 def test_preemptions_are_counted(boot: Boots, seed: int) -> None:
-    """Two processes that never give the processor back are switched by the timer: that counts as well."""
+    """A process that never gives the processor back loses it to the timer: these switches count as well."""
     ticks = random.Random(seed).randint(10, 30)
-    counted, happened = switches(boot(PROBE, **{"with": "spins"}, spins=ticks))
+    counted, happened = switches(boot(PROBE, beside="spins", yields=3, spins=ticks))
     assert happened >= ticks
     assert counted == happened
