@@ -4,6 +4,9 @@
     summary = "Message passing in the kernel, policy in user-mode servers."
     remove = ["kernel/scheduler.c"]             # baseline files that this lab's tree does not have
 
+    [copy]                                      # second copies of baseline files, which the lab gives
+    "kernel/user/file_server/ata.c" = "kernel/ata.c"
+
     [handin]
     files = ["kernel/message.c", "kernel/user/servers_*.c"]
 
@@ -22,7 +25,7 @@ import fnmatch
 import re
 import tomllib
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -56,6 +59,7 @@ class Lab:
     stages: tuple[Stage, ...]
     handin: tuple[str, ...]
     remove: tuple[str, ...] = ()
+    copy: Mapping[str, str] = field(default_factory=dict)  # new path: the baseline's
 
     @property
     def points(self) -> int:
@@ -114,7 +118,7 @@ def load_lab(project: Project, name: str) -> Lab:
 def parse_lab(data: Mapping[str, Any], name: str, folder: Path) -> Lab:
     """Check what was read from a lab.toml and make a Lab of it. Raises LabFileError."""
     where = f"labs/{name}/lab.toml"
-    _only(data, {"name", "title", "summary", "stage", "handin", "remove"}, where)
+    _only(data, {"name", "title", "summary", "stage", "handin", "remove", "copy"}, where)
     if data.get("name", name) != name:
         raise LabFileError(f"{where}: name is {data['name']!r}, but the folder is called {name!r}")
     handin = _value(data, "handin", dict, where)
@@ -130,6 +134,7 @@ def parse_lab(data: Mapping[str, Any], name: str, folder: Path) -> Lab:
         stages=_stages(_value(data, "stage", list, where), where),
         handin=files,
         remove=_paths(data.get("remove", []), f"{where}: remove"),
+        copy=_copies(data.get("copy", {}), f"{where}: [copy]"),
     )
 
 
@@ -160,6 +165,17 @@ def _paths(entries: object, where: str) -> tuple[str, ...]:
     if len(set(entries)) != len(entries):
         raise LabFileError(f"{where}: a path is there twice")
     return tuple(entries)
+
+
+def _copies(table: object, where: str) -> dict[str, str]:
+    if not isinstance(table, dict):
+        raise LabFileError(f"{where}: must be a table of new paths and the baseline's")
+    _paths(list(table), where)
+    _paths(sorted({path for path in table.values() if isinstance(path, str)}), where)
+    for path, source in table.items():
+        if not isinstance(source, str):
+            raise LabFileError(f"{where}: {path} must name a path of the baseline, not {source!r}")
+    return dict(table)
 
 
 def _is_plain_path(path: str) -> bool:

@@ -1,6 +1,7 @@
 """Composes a tree: baseline + the lab's own files + an answer, always the same for the same sources.
 
-    kernel/      the baseline without what lab.toml removes, over it labs/NAME/kernel/, over it the answer
+    kernel/      the baseline with what lab.toml copies and without what it removes, over it labs/NAME/kernel/, over it
+                 the answer
     probes/      grader/probes/ (probe.h, probe.c) and labs/NAME/probes/
 
 A tree is composed in memory, as a map from paths to contents. `given` is the kernel without the answer: the grader's
@@ -116,6 +117,10 @@ def compose(project: Project, lab: Lab | None, answer: Answer) -> Tree:
         if answer.kind not in ("none", "own"):
             raise WrongUse("the baseline alone has no answers: name a lab")
         return Tree("baseline", given, given, probes, {})
+    for path, source in lab.copy.items():
+        if source not in given:
+            raise WrongUse(f"labs/{lab.name}/lab.toml: [copy]: the baseline has no {source}")
+        given[path] = given[source]
     for path in lab.remove:
         if given.pop(path, None) is None:
             raise WrongUse(f"labs/{lab.name}/lab.toml: remove: the baseline has no {path}")

@@ -30,6 +30,7 @@ enum {
     STATUS_NO_DRIVE = 0,      /* an empty channel: a drive is at least READY or BUSY */
     STATUS_NO_CHANNEL = 0xFF, /* nobody drives the bus at all */
     CONTROL_NO_INTERRUPT = 1 << 1,
+    CONTROL_RESET = 1 << 2,
     DEVICE_LBA = 0xE0, /* drive 0, addressed by sector number (bits 7 and 5 are obsolete and set) */
 };
 
@@ -154,12 +155,30 @@ static uint32_t smaller(uint32_t left, uint32_t right)
     return left < right ? left : right;
 }
 
+/* Whoever had the disk before may have left it in the middle of a command. Then it takes no other
+ * until it was reset (9.2 of the standard). */
+static void end_old_command(void)
+{
+    uint8_t status = inb(STATUS);
+
+    if (status == STATUS_NO_CHANNEL || (status & (STATUS_BUSY | STATUS_DATA_REQUEST)) == 0) {
+        return;
+    }
+    outb(DEVICE_CONTROL, CONTROL_NO_INTERRUPT | CONTROL_RESET);
+    for (int i = 0; i < 13; i++) {
+        wait_400ns(); /* the bit must be set for 5 microseconds */
+    }
+    outb(DEVICE_CONTROL, CONTROL_NO_INTERRUPT);
+    wait_for(0);
+}
+
 int ata_init(void)
 {
     uint16_t identity[SECTOR_WORDS];
 
     capacity = 0;
     outb(DEVICE_CONTROL, CONTROL_NO_INTERRUPT); /* we poll */
+    end_old_command();
     if (start_command(COMMAND_IDENTIFY, 0, 0) != OK || wait_for(STATUS_DATA_REQUEST) != OK) {
         return E_IO;
     }

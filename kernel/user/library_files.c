@@ -4,12 +4,12 @@
  */
 #include "library.h"
 
-int create_file(const char *name, const void *data, size_t length)
+int create_file(const char *name, const void *data, uint32_t length)
 {
     return system_call(SYSTEM_CALL_CREATE_FILE, (uint32_t)name, (uint32_t)data, length, 0, 0);
 }
 
-int read_file(const char *name, void *buffer, uint32_t offset, size_t length)
+int read_file(const char *name, void *buffer, uint32_t offset, uint32_t length)
 {
     return system_call(SYSTEM_CALL_READ_FILE, (uint32_t)name, (uint32_t)buffer, offset, length, 0);
 }
