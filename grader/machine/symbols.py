@@ -142,7 +142,7 @@ class SymbolTable:
         return b""
 
     def page_of(self, page: int) -> tuple[int, bytes]:
-        """Where in the 4 KB from `page` on the file's own bytes begin, and those bytes; empty when it has none there."""
+        """Where in the 4 KB from `page` on the file's own bytes begin, and those bytes (perhaps none)."""
         for start, data in self._segments:
             if start < page + 4096 and page < start + len(data):
                 first = max(start, page)
