@@ -8,6 +8,5 @@ int main(const char *argument)
 {
     (void)argument;
     while (true) {
-        __asm__ volatile("pause");
     }
 }
