@@ -33,7 +33,7 @@ class Interrupter:
     def raise_line(self, number: int) -> None:
         """A pulse on interrupt request line 0 to 15: an edge, as the timer or the keyboard makes it."""
         path, line = self.controllers()[number // LINES_OF_ONE], number % LINES_OF_ONE
-        for level in (1, 0):
+        for level in (0, 1, 0):  # low first: the timer's output rests high, and only a rise is an edge
             self._request(f"set_irq_in {path} unnamed-gpio-in {line} {level}")
 
     def controllers(self) -> list[str]:
