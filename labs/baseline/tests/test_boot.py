@@ -80,8 +80,8 @@ def test_page_tables_let_programs_see_nothing_of_the_kernel(boot, memory_mb):
     kernel = machine.mappings(start=KBASE)
     text, data, end = (machine.symbol(name) for name in ("kernel_start", "kernel_writable", "kernel_end"))
     assert not any(page.user for page in kernel)
-    assert {page.address for page in kernel if not page.writable} == set(range(text, data, PAGE))
-    assert all(page.physical == page.address - KBASE and page.size == PAGE for page in kernel)
+    assert {page.virtual for page in kernel if not page.writable} == set(range(text, data, PAGE))
+    assert all(page.physical == page.virtual - KBASE and page.page_bytes == PAGE for page in kernel)
     expected = min(memory_mb, 256) * 1024 * 1024
     assert expected - 1024 * 1024 < len(kernel) * PAGE <= expected
     assert end - KBASE < expected
@@ -92,7 +92,7 @@ def test_a_programs_pages_have_the_rights_of_its_segments(boot):
     """A program's text cannot be written and its data can, its stack has a guard below it, and page 0 is never there."""
     machine = in_ring_3(boot)
     user = machine.mappings(end=KBASE)
-    by_address = {page.address: page for page in user}
+    by_address = {page.virtual: page for page in user}
     stack = range(0xBFFFA000, 0xBFFFE000, PAGE)
     text, log = machine.symbol("main", "quiet"), machine.symbol("probe_log", "quiet")
     assert all(page.user for page in user)

@@ -13,6 +13,7 @@ LOAD, DYNAMIC, INTERPRETER, NOTE = 1, 2, 3, 4
 
 # mov ebx, [DATA]; inc dword [DATA + 4]; add ebx, [DATA + 4]; xor eax, eax; int 0x80: exit(sum of what is there)
 CODE = bytes.fromhex("8b1d00005000 ff0504005000 031d04005000 31c0 cd80")
+CODE_OFFSET = 256
 STATUS = 1234
 
 
@@ -42,7 +43,7 @@ def segment(**changes):
     """A program header, as bytes."""
     fields = {
         "type": LOAD,
-        "offset": 128,
+        "offset": CODE_OFFSET,
         "vaddr": ENTRY,
         "paddr": 0,
         "filesz": len(CODE),
@@ -56,14 +57,15 @@ def segment(**changes):
 
 TEXT = segment()
 NUMBERS = struct.pack("<I", STATUS - 1)
-DATA_OFFSET = 128 + len(CODE)
-VARIABLES = segment(offset=DATA_OFFSET, vaddr=DATA, filesz=4, memsz=8, flags=READ | WRITE)
+DATA_OFFSET = CODE_OFFSET + len(CODE)
+VARIABLES_FIELDS = {"offset": DATA_OFFSET, "vaddr": DATA, "filesz": 4, "memsz": 8, "flags": READ | WRITE}
+VARIABLES = segment(**VARIABLES_FIELDS)
 
 
 def program(head=None, segments=(TEXT, VARIABLES)):
     """A file with these headers, code and data."""
     table = (head or header(phnum=len(segments))) + b"".join(segments)
-    return table.ljust(128, b"\0") + CODE + NUMBERS
+    return table.ljust(CODE_OFFSET, b"\0") + CODE + NUMBERS
 
 
 def ident(position, value):
@@ -75,7 +77,7 @@ def ident(position, value):
 
 def data(**changes):
     """A file whose second segment is changed."""
-    return program(segments=(TEXT, segment(**{"offset": DATA_OFFSET, "vaddr": DATA, "filesz": 4, "memsz": 8, "flags": READ | WRITE, **changes})))
+    return program(segments=(TEXT, segment(**{**VARIABLES_FIELDS, **changes})))
 
 
 DAMAGED = {

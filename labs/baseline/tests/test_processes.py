@@ -22,7 +22,7 @@ def signed_values(report):
 def test_thousands_of_switches_change_no_register(boot, seed):
     """A process computes the same whether it is interrupted or not, at whichever instruction, 2,000 times over."""
     children, steps, switches = 5, 450, 2000
-    machine = boot("registers", children=children, steps=steps, guest_seconds=4)
+    machine = boot("registers", children=children, steps=steps, guest_seconds=30)
     moments = random.Random(seed)
     machine.run_to("hash_step_0", program="registers")
     places = [machine.symbol(f"hash_step_{number}", "registers") for number in range(HASH_INSTRUCTIONS)]
@@ -142,23 +142,17 @@ def test_a_process_can_take_all_memory_and_give_it_back(boot):
 
 @graded(stage=3, points=2, handout="processes", usually="the processor spins when nobody can run")
 def test_the_processor_halts_when_nobody_can_run(boot):
-    """While the only process sleeps the processor waits in HLT with interrupts on, and uses no power."""
-    machine = boot("quiet", ticks=20)
+    """While the only process sleeps the processor waits in HLT: a second takes it next to no instructions."""
+    machine = boot("quiet", ticks=100)
     machine.run_to("main", program="quiet")
-    machine.run_to("switch_stacks")
     before = machine.instructions()
-    machine.run_to("timer_handler", times=15)
-    # Guest time goes on in HLT without instructions: what was counted is time, so the work is told by sampling.
-    registers = machine.registers()
-    assert registers.cpl == 0
-    assert machine.read_variable("current_process") == machine.symbol("idle_process")
-    assert machine.instructions() > before
     machine.finish()
+    assert machine.instructions() - before < 1_000_000
 
 
 @graded(stage=3, points=1, handout="processes", usually="a process that ended is run again")
 def test_when_all_processes_have_ended_the_kernel_says_so(boot):
     """The end of the last process is no crash: the kernel says that none is left, and stops."""
     machine = boot("faults", child=0)
-    machine.wait_for_serial(b"no process is left\n")
     machine.run_to("shutdown")
+    assert machine.serial.endswith(b"no process is left\n")
