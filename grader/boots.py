@@ -17,6 +17,7 @@ from grader import seeds
 from grader.build import Build
 from grader.filesystem539 import make_filesystem
 from grader.image import compose_image, stripped
+from grader.machine.disk import Disk
 from grader.machine.machine import Machine
 from grader.machine.symbols import SymbolTable
 from grader.sandbox import Sandbox
@@ -59,14 +60,16 @@ def compose(
     archive: Mapping[str, bytes],
     *,
     files: Mapping[str, bytes] | None = None,
+    filesystem: bytes | None = None,
 ) -> bytes:
     """The disk image of a build: `archive` for the bootstrap, the build's programs and `files` on 539filesystem.
 
-    Raises ImageError when something does not fit.
+    With `filesystem`, its bytes stand there in their place. Raises ImageError when something does not fit.
     """
-    on_disk = {name: program(elf) for name, elf in build.programs.items()}
-    on_disk.update(files or {})
-    filesystem = _disk(tuple(sorted(on_disk.items())))
+    if filesystem is None:
+        on_disk = {name: program(elf) for name, elf in build.programs.items()}
+        on_disk.update(files or {})
+        filesystem = _disk(tuple(sorted(on_disk.items())))
     return compose_image(build.bootstrap_bin.read_bytes(), build.kernel_bin.read_bytes(), archive, filesystem)
 
 
@@ -114,13 +117,16 @@ class Boots:
         memory_mb: int = 32,
         screen: bool = False,
         exit_device: bool = False,
+        disk: Disk = Disk.SOUND,
+        filesystem: bytes | None = None,
         **parameters: object,
     ) -> Machine:
         """A machine that starts `probe` first, with `parameters` and a nonce; `probe=None` starts the shell.
 
         `files` are put on 539filesystem beside the tree's programs. `machine.nonce` is the value that was drawn.
         `programs` puts probes into the places of programs: `{"scheduler_server": "evil"}` starts the probe `evil` as that.
-        `screen` adds a VGA card, `exit_device` isa-debug-exit; the other names are the probe's own parameters.
+        `screen` adds a VGA card, `exit_device` isa-debug-exit; `disk` is its condition, and `filesystem` stands on it as it is,
+        in place of a sound one. The other names are the probe's own parameters.
         """
         nonce = seeds.nonce(self._seed, self._test, len(self.machines))
         self.nonces.append(nonce)
@@ -130,7 +136,7 @@ class Boots:
         archive |= {name: program(self._probe(other)) for name, other in replaced.items()}
         own = {name: elf for name, elf in self._build.programs.items() if name not in replaced}
         machine = Machine.start(
-            compose(self._build, archive, files=files),
+            compose(self._build, archive, files=files, filesystem=filesystem),
             symbols=symbols,
             programs={**own, **self._build.probes},
             probe=probe,
@@ -139,6 +145,7 @@ class Boots:
             guest_seconds=guest_seconds,
             screen=screen,
             exit_device=exit_device,
+            disk=disk,
         )
         machine.nonce = nonce
         self.machines.append(machine)

@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from grader.faults import Ungradable
+from grader.machine.disk import Disk, drive_options
 from grader.machine.serial import Bounded, SerialLine, roomy_pipe
 from grader.sandbox import Limits, Sandbox, end
 
@@ -46,6 +47,7 @@ class Setup:
     """isa-debug-exit at port 0xF4, with which a guest ends its emulator."""
     trace: bool = False
     """Log every interrupt and exception. Ten times slower; the guest executes the same instructions."""
+    disk: Disk = Disk.SOUND
 
 
 def find_emulator() -> str:
@@ -165,7 +167,7 @@ def command_line(setup: Setup, lines: Sequence[int], disk: int, rom: int) -> lis
         *("-chardev", f"socket,id=gdb,fd={gdb}", "-gdb", "chardev:gdb"),
         *("-chardev", f"socket,id=qtest,fd={qtest}", "-object", "qtest,id=qtest,chardev=qtest"),
         *("-chardev", "stdio,id=serial,signal=off", "-serial", "chardev:serial"),
-        *("-drive", f"file=/dev/fd/{disk},format=raw,if=ide"),
+        *drive_options(setup.disk, disk),
         *("-fw_cfg", f"name=opt/kernelist/disk,file=/dev/fd/{disk}", "-option-rom", f"/dev/fd/{rom}"),
     ]
     if setup.screen:

@@ -28,6 +28,7 @@ from grader import untrusted
 from grader.faults import Ungradable
 from grader.machine import explain
 from grader.machine.diagnosis import Diagnosis, LoggedException, parse_log
+from grader.machine.disk import Disk
 from grader.machine.emulator import INSTRUCTIONS_PER_SECOND, Emulator, Setup
 from grader.machine.faults import GuestLeft, Hang, KernelPanic, MachineReset, NotAsRequired, TripleFault
 from grader.machine.firmware import option_rom
@@ -112,6 +113,7 @@ class Machine(Inspection):
         wall_cap: float = WALL_CAP,
         screen: bool = False,
         exit_device: bool = False,
+        disk: Disk = Disk.SOUND,
         trace: Path | None = None,
     ) -> Machine:
         """Start a machine with a disk image, stopped before its first instruction.
@@ -120,7 +122,7 @@ class Machine(Inspection):
         of the host. `trace` is a file that gets the end of the emulator's log of interrupts when the machine ends.
         Raises Ungradable when there is no emulator or it does not start.
         """
-        setup = Setup(memory_mb, screen, exit_device, trace is not None)
+        setup = Setup(memory_mb, screen, exit_device, trace is not None, disk)
         known = symbols if symbols is not None else SymbolTable.empty()
         machine = _started(image, setup, sandbox, known, programs or {}, guest_seconds, wall_cap)
         machine.probe = probe
