@@ -17,7 +17,7 @@
 // STAGE 3 {
 #include "console.h"
 // STAGE 4 {
-#include "gdt.h"
+#include "io_bitmap.h"
 // STAGE 4 }
 #include "ipc.h"
 #include "pit.h"

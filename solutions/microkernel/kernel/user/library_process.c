@@ -38,9 +38,10 @@ int kill(uint32_t pid)
 
 int list_processes(struct process_entry *entries, uint32_t max)
 {
-    const uint32_t count = max < ENDPOINT_SLOTS ? max : ENDPOINT_SLOTS;
-    message_t request = {.type = PROCESS_LIST, .payload = {count}};
+    message_t request = {.type = PROCESS_LIST};
 
-    request_window(&request, entries, count * sizeof(*entries));
-    return request_call(SERVICE_PROCESS, &request, IPC_WRITABLE);
+    request_window(&request, entries, max * sizeof(*entries));
+    return max <= UINT32_MAX / sizeof(*entries)
+               ? request_call(SERVICE_PROCESS, &request, IPC_WRITABLE)
+               : E_FAULT;
 }

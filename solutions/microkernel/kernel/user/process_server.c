@@ -204,6 +204,17 @@ static void release_children(uint32_t parent)
     }
 }
 
+/* Whether there is anybody but servers. */
+static bool has_clients(void)
+{
+    for (uint32_t i = 0; i < PROCESSES_MAX; i++) {
+        if (processes[i].pid != 0 && processes[i].service == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
 // STAGE 4 {
 /* A server that dies at once, time after time, is not started for ever. */
 enum { RESTART_TICKS = 5, QUICK_FAILURES_MAX = 5 };
@@ -255,6 +266,10 @@ static void process_ended(process_t *process, int status)
         // STAGE 4 }
     } else if (is_awaited(parent, process)) {
         answer_wait(parent, process);
+    }
+    if (!has_clients()) {
+        print("no process is left\n");
+        shutdown(0);
     }
 }
 
@@ -342,9 +357,10 @@ static struct process_entry describe(const process_t *process)
 
 static int serve_list(const process_t *client, const message_t *request)
 {
+    const uint32_t max = request->payload[WINDOW_LENGTH] / sizeof(struct process_entry);
     uint32_t count = 0;
 
-    for (uint32_t i = 0; i < PROCESSES_MAX && count < request->payload[0]; i++) {
+    for (uint32_t i = 0; i < PROCESSES_MAX && count < max; i++) {
         if (processes[i].pid == 0) {
             continue;
         }
@@ -405,7 +421,8 @@ static void start_init(void)
     const int result = process_create(name, argument, 0, 0);
 
     if (result < 0) {
-        print_format("process_server: %s: %s\n", name, error_name(result));
+        print_format("cannot start %s: %s\n", name, error_name(result));
+        shutdown(0);
     }
 }
 
