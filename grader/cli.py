@@ -82,6 +82,9 @@ def _parser() -> Parser:
     grade.add_argument("--junit", metavar="FILE", help="write JUnit XML")
     grade.add_argument("--all", action="store_true", help="explain every failure, not only the first three")
     grade.add_argument("--quiet", action="store_true", help="no score board, only what went wrong with the grading")
+    grade.add_argument(
+        "--optimisation", metavar="LEVEL", choices=["-O0", "-O1", "-O2", "-Os"], default="-O2", help="compile with -O0 ... (default -O2)"
+    )
     _seed(grade)
     _workers(grade)
     _sandbox(grade)
@@ -204,11 +207,20 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
         from grader.names import near
 
         raise WrongUse(f"there is no command {first!r}{near(first, known)}\nsee: ./lab --help")
-    parsed = parser.parse_args(arguments)
+    parsed = parser.parse_args(_joined(arguments))
     if parsed.command is None and not parsed.version:
         parser.print_help()
         raise SystemExit(WRONG_USE)
     return parsed
+
+
+def _joined(arguments: Sequence[str]) -> list[str]:
+    """`--optimisation -O0` as one word: argparse takes the level for an option of its own otherwise."""
+    words = list(arguments)
+    for place, word in enumerate(words[:-1]):
+        if word == "--optimisation" and words[place + 1].startswith("-O"):
+            return [*words[:place], f"{word}={words[place + 1]}", *words[place + 2 :]]
+    return words
 
 
 def _terminated(_number: int, _frame: FrameType | None) -> None:

@@ -21,11 +21,9 @@ GRADED, UNGRADABLE, INTERRUPTED = 0, 1, 130
 
 def list_labs(_arguments: argparse.Namespace) -> int:
     """Print the labs with their stages and points."""
-    from grader import course
+    from grader.lab_file import load_labs
 
-    project = Project.here()
-    print("baseline: the kernel that every lab starts from (./lab run baseline, ./lab grade baseline)")
-    for lab in course.all_labs(project):
+    for lab in load_labs(Project.here()):
         print(f"{lab.name}: {lab.title} ({lab.points} points)")
         if lab.summary:
             print(f"    {lab.summary}")
@@ -52,6 +50,7 @@ def grade(arguments: argparse.Namespace) -> int:
         workers=arguments.workers,
         seed=arguments.seed,
         sandboxed=not arguments.no_sandbox,
+        optimisation=arguments.optimisation,
     )
     answer = request.answer or course.default_answer(project, lab)
     console = Console(highlight=False)

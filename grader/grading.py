@@ -42,6 +42,8 @@ class Request:
     """0: one for each processor that this process may use."""
     seed: str | None = None
     sandboxed: bool = True
+    optimisation: str = "-O2"
+    """The compiler's level."""
 
 
 def processors() -> int:
@@ -102,7 +104,7 @@ def _grade(
         tree = compose(project, lab, answer)
         grading.notes += tree.notes
         grading.hashes |= {"hand_in": tree.answer_digest, "tree": tree.digest}
-        build = build_tree(project, tree, sandbox)
+        build = build_tree(project, tree, sandbox, optimize=request.optimisation)
     except HandinFault as error:
         fault = error
     grading.seed = seeds.choose(request.seed, tree.digest if tree else "")
