@@ -35,11 +35,6 @@ static uint32_t *canary(const process_context_t *context)
     return (uint32_t *)context->kernel_stack;
 }
 
-trap_frame_t *context_trap_frame(const process_context_t *context)
-{
-    return (trap_frame_t *)stack_top(context) - 1;
-}
-
 int context_create(process_context_t *context, physical_address_t page_directory,
                    virtual_address_t entry, virtual_address_t user_esp)
 {
@@ -51,7 +46,7 @@ int context_create(process_context_t *context, physical_address_t page_directory
     *canary(context) = STACK_CANARY;
 
     /* The stack looks as if the program had been interrupted just before its first instruction. */
-    trap_frame_t *trap_frame = context_trap_frame(context);
+    trap_frame_t *trap_frame = (trap_frame_t *)stack_top(context) - 1;
     *trap_frame = (trap_frame_t){
         .gs = SELECTOR_USER_DATA,
         .fs = SELECTOR_USER_DATA,

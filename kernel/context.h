@@ -19,10 +19,6 @@ typedef struct {
     physical_address_t page_directory; /* the address space */
 } process_context_t;
 
-/* The program's registers, at the top of the kernel stack: those with which it entered the kernel.
- */
-trap_frame_t *context_trap_frame(const process_context_t *context);
-
 /* Prepares a context that, when it first runs, enters ring 3 at `entry` with this stack pointer.
  * Returns OK or E_MEMORY. The address space is only used, not owned. */
 int context_create(process_context_t *context, physical_address_t page_directory,

@@ -12,8 +12,7 @@ void frame_init(void);
 /* One zeroed frame, or 0 when there is none. */
 physical_address_t frame_alloc(void);
 
-/* `count` frames one after the other in physical memory, not zeroed; 0 when there is no such run.
- */
+/* `count` frames in a row, not zeroed, or 0 when there is no such run. */
 physical_address_t frame_alloc_run(uint32_t count);
 
 /* Gives one frame back. The frame must have been allocated: giving one back twice is a panic. */

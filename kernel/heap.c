@@ -119,16 +119,3 @@ void kfree(void *pointer)
         }
     }
 }
-
-size_t heap_free_bytes(void)
-{
-    size_t bytes = 0;
-
-    for (block_t *block = first; block != end; block = next_of(block)) {
-        check(block);
-        if (!block->in_use) {
-            bytes += block->length;
-        }
-    }
-    return bytes;
-}

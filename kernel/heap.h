@@ -15,7 +15,4 @@ void *kalloc(size_t bytes);
 /* Gives back what kalloc returned; NULL is allowed and does nothing. */
 void kfree(void *pointer);
 
-/* The bytes that are free now, in pieces of any size. */
-size_t heap_free_bytes(void);
-
 #endif

@@ -33,8 +33,7 @@ void interrupt_handler(trap_frame_t *frame);
 /* Called by isr_32 at every tick of the timer, with interrupts off. */
 void timer_handler(trap_frame_t *frame);
 
-/* Carries out the system call that the registers ask for, and puts the result into the frame's EAX.
- */
+/* Carries out the system call that the frame asks for; the result goes to the frame's EAX. */
 void system_call_handler(trap_frame_t *frame);
 
 /* Called for the numbers SYSTEM_CALL_LAB_FIRST to SYSTEM_CALL_LAB_LAST. Returns what the program

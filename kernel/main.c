@@ -66,8 +66,7 @@ static void check_disk(const char *first_program)
     }
 }
 
-/* The boot archive's parameters may name another program than the shell, and give it an argument.
- */
+/* The boot archive's parameters may name another program, and give it an argument. */
 static void start_first_program(void)
 {
     char name[FILE_NAME_MAX + 1];
