@@ -17,9 +17,10 @@ class Disk(Enum):
     """Every write ends with an error status; nothing is written."""
     UNFLUSHABLE = "unflushable"
     """Every flush of the cache ends with an error status."""
-    SILENT = "silent"
-    """Stays busy: after the first request an answer takes minutes."""
 
+
+DISK_NAME = "ide0-hd0"
+"""What the emulator calls the drive."""
 
 _FAILING = {Disk.UNREADABLE: "read", Disk.UNWRITABLE: "write", Disk.UNFLUSHABLE: "flush"}
 _IO_ERROR = 5  # errno's EIO
@@ -34,5 +35,4 @@ def drive_options(disk: Disk, descriptor: int) -> list[str]:
         rule = f"inject-error.0.event=none,inject-error.0.iotype={_FAILING[disk]},inject-error.0.errno={_IO_ERROR}"
         backend = f"driver=blkdebug,image.driver=raw,image.file.driver=file,image.file.filename={file},{rule}"
         return ["-drive", f"{backend},inject-error.0.once=off,if=ide"]
-    slow = ",throttling.bps-total=1" if disk is Disk.SILENT else ""
-    return ["-drive", f"file={file},format=raw,if=ide{slow}"]
+    return ["-drive", f"file={file},format=raw,if=ide"]

@@ -28,7 +28,7 @@ from grader import untrusted
 from grader.faults import Ungradable
 from grader.machine import explain
 from grader.machine.diagnosis import Diagnosis, LoggedException, parse_log
-from grader.machine.disk import Disk
+from grader.machine.disk import DISK_NAME, Disk
 from grader.machine.emulator import INSTRUCTIONS_PER_SECOND, Emulator, Setup
 from grader.machine.faults import GuestLeft, Hang, KernelPanic, MachineReset, NotAsRequired, TripleFault
 from grader.machine.firmware import option_rom
@@ -384,6 +384,12 @@ class Machine(Inspection):
         """Write physical memory."""
         self._interfered = True
         super().write_physical(address, data)
+
+    def silence_disk(self) -> None:
+        """From now on the disk answers one more request, and then stays busy for minutes."""
+        self._interfered = True
+        limits = dict.fromkeys(("bps_rd", "bps_wr", "iops", "iops_rd", "iops_wr"), 0)
+        self._qmp.command("block_set_io_throttle", device=DISK_NAME, bps=1, **limits)
 
     def disk(self) -> bytes:
         """The present contents of the guest's disk."""

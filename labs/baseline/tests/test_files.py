@@ -73,3 +73,29 @@ def test_a_file_that_was_written_is_on_the_disk(boot, length):
     machine = boot("file_write", length=length, guest_seconds=10)
     assert machine.finish()["create"] == OK
     assert read_filesystem(filesystem_of(machine.disk()))["made"] == pattern(machine.nonce, length)
+
+
+@graded(stage=1, points=1, handout="filesystem", usually="the list leads to a file before that file is whole on the disk")
+def test_a_machine_stopped_at_any_write_loses_nothing_that_was_there(boot):
+    """Whenever the power fails, the disk holds the files from before an operation or from after it, and nothing in between."""
+    before = {"first": b"1" * 700, "middle": b"2" * 1500, "last": b"3"}
+    machine = boot("file_churn", filesystem=make_filesystem(before), guest_seconds=10)
+    content = pattern(machine.nonce, 1200)
+    new, small, large = {"new": content}, {"small": content[:1]}, {"large": content}
+    first, middle, last = ({name: before[name]} for name in before)
+    states = [before, before | new, first | last | new, first | last | new | small]
+    states += [states[-1] | large, first | last | small | large, first | small | large]
+    reached = cuts = 0
+    with machine.breakpoint("send_sector"):
+        while reached < len(states) - 1:
+            machine.run()
+            cuts += 1
+            files = read_filesystem(filesystem_of(machine.disk()))
+            while files != states[reached]:
+                reached += 1
+                assert reached < len(states), f"after {cuts} writes the disk holds {sorted(files)}, whole or not"
+            if reached == len(states) - 2:
+                break
+    assert machine.finish()["wrong"] == 0
+    assert read_filesystem(filesystem_of(machine.disk())) == states[-1]
+    assert cuts >= 3 * 3 + 3
