@@ -124,7 +124,7 @@ class Boots:
         """A machine that starts `probe` first, with `parameters` and a nonce; `probe=None` starts the shell.
 
         `files` are put on 539filesystem beside the tree's programs. `machine.nonce` is the value that was drawn.
-        `programs` puts probes into the places of programs: `{"scheduler_server": "evil"}` starts the probe `evil` as that.
+        `programs` puts probes in the places of programs: with `{"scheduler_server": "evil"}` the probe `evil` is started as that.
         `screen` adds a VGA card, `exit_device` isa-debug-exit; `disk` is its condition, and `filesystem` stands on it as it is,
         in place of a sound one. The other names are the probe's own parameters.
         """

@@ -83,7 +83,11 @@ def _parser() -> Parser:
     grade.add_argument("--all", action="store_true", help="explain every failure, not only the first three")
     grade.add_argument("--quiet", action="store_true", help="no score board, only what went wrong with the grading")
     grade.add_argument(
-        "--optimisation", metavar="LEVEL", choices=["-O0", "-O1", "-O2", "-Os"], default="-O2", help="compile with -O0 ... (default -O2)"
+        "--optimisation",
+        metavar="LEVEL",
+        choices=["-O0", "-O1", "-O2", "-Os"],
+        default="-O2",
+        help="compile with -O0 ... (default -O2)",
     )
     _seed(grade)
     _workers(grade)

@@ -11,6 +11,8 @@ import hashlib
 import secrets
 import string
 
+from grader.faults import WrongUse
+
 SEED_LENGTH_MAX = 64
 _ALLOWED = frozenset(string.ascii_letters + string.digits + "-_.")
 
@@ -18,14 +20,14 @@ _ALLOWED = frozenset(string.ascii_letters + string.digits + "-_.")
 def choose(asked: str | None, tree_hash: str) -> str:
     """The seed of a grading: the one asked for, a fresh one for `random`, else one drawn from the tree's hash.
 
-    Raises ValueError for a seed that could not be typed again.
+    Raises WrongUse for a seed that could not be typed again.
     """
     if asked == "random":
         return secrets.token_hex(8)
     if asked is None:
         return tree_hash[:16] or "0"
     if not asked or len(asked) > SEED_LENGTH_MAX or not _ALLOWED.issuperset(asked):
-        raise ValueError(f"a seed is 1 to {SEED_LENGTH_MAX} letters, digits, or any of - _ . (or the word random)")
+        raise WrongUse(f"a seed is 1 to {SEED_LENGTH_MAX} letters, digits, or any of - _ . (or the word random)")
     return asked
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from grader import seeds
+from grader.faults import WrongUse
 
 
 def test_the_same_tree_draws_the_same() -> None:
@@ -23,5 +24,5 @@ def test_a_random_seed_is_fresh() -> None:
 @pytest.mark.parametrize("bad", ["", "a b", "x" * 65, "$(id)", "a\n"])
 def test_a_seed_can_be_typed_again(bad: str) -> None:
     """It is printed into a command line."""
-    with pytest.raises(ValueError, match="a seed is"):
+    with pytest.raises(WrongUse, match="a seed is"):
         seeds.choose(bad, "x")

@@ -1,0 +1,181 @@
+"""The command line as its users meet it: help, exit statuses, mistyped names, an interruption, results that cannot be written."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from grader import result
+from grader.paths import Project
+
+ROOT = Project.here().root
+ENVIRONMENT = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONSAFEPATH": "1", "COLUMNS": "120"}
+COMMAND = [sys.executable, "-m", "grader.cli"]
+
+
+def lab(*arguments: str, cwd: Path = ROOT, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Run `./lab` with these arguments."""
+    return subprocess.run(
+        [*COMMAND, *arguments],
+        cwd=cwd,
+        env={**ENVIRONMENT, **environment},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+        stdin=subprocess.DEVNULL,
+    )
+
+
+def test_help_teaches() -> None:
+    """Every command is named, answers are explained, and there are examples."""
+    done = lab("--help")
+    assert done.returncode == 0
+    for word in (
+        "list",
+        "grade",
+        "run",
+        "debug",
+        "tree",
+        "doctor",
+        "bench",
+        "prove",
+        "examples:",
+        "mutant:NAME",
+        "exit status",
+    ):
+        assert word in done.stdout
+
+
+@pytest.mark.parametrize("command", ["list", "grade", "run", "debug", "tree", "doctor", "bench", "prove"])
+def test_each_command_explains_itself(command: str) -> None:
+    """`./lab COMMAND --help` needs neither emulator nor compiler."""
+    done = lab(command, "--help", PATH="/nonexistent")
+    assert done.returncode == 0 and f"./lab {command}" in done.stdout
+
+
+def test_the_labs_are_listed() -> None:
+    """With stages and points."""
+    done = lab("list")
+    assert done.returncode == 0
+    assert "microkernel: " in done.stdout and "(100 points)" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["grde"], "did you mean grade"),
+        (["grade", "mikrokernel"], "did you mean microkernel"),
+        (["grade"], "LAB"),
+        (["grade", "boot", "--answer", "/nonexistent/handin"], "/nonexistent/handin"),
+        (["grade", "boot", "--answer", "stage:9"], "no stage 9"),
+        (["grade", "boot", "--answer", "mutant:no_such"], "no mutant 'no_such'"),
+        (["grade", "boot", "--only", "no_such_test"], "no test 'no_such_test'"),
+        (["grade", "boot", "-j", "0"], "from 1 to 1024"),
+        (["grade", "boot", "--seed", "a b"], "a seed is"),
+        (["grade", "boot", "--surprise"], "--surprise"),
+        (["grade", "boot", "--json", "/proc/no/such/result.json"], "cannot write"),
+        (["debug", "boot", "no_such_test"], "no test 'no_such_test'"),
+        (["tree", "boot", "--output", str(ROOT / "grader")], "not empty"),
+        (["prove", "boot", "--answer", "mutant:no_such"], "no answer"),
+        (["bench", "baseline"], "no experiment"),
+    ],
+)
+def test_wrong_use_is_status_2_and_says_what_is_wrong(arguments: list[str], said: str) -> None:
+    """With the near names where there are some, on standard error, without a traceback."""
+    done = lab(*arguments)
+    assert (done.returncode, done.stdout) == (2, ""), done
+    assert said in done.stderr and "Traceback" not in done.stderr
+
+
+def test_no_command_shows_the_help() -> None:
+    """A newcomer types ./lab."""
+    done = lab()
+    assert done.returncode == 2 and "examples:" in done.stdout
+
+
+@pytest.mark.parametrize("missing", ["compiler", "emulator"])
+def test_without_a_tool_nothing_is_gradable(tmp_path: Path, missing: str) -> None:
+    """Status 1, what to install, and a result that says so."""
+    arguments = ["grade", "boot", "--json", str(tmp_path / "r.json"), "--only", "an_unmapped_buffer_is_refused"]
+    if missing == "compiler":
+        done = lab(*arguments, PATH="/nonexistent")
+    else:
+        done = lab(*arguments, KERNELIST_QEMU="/nonexistent/qemu")
+    data = json.loads((tmp_path / "r.json").read_text())
+    result.validate(data)
+    assert (done.returncode, data["gradable"]) == (1, False), done
+    assert "nstall" in done.stdout + done.stderr and "Traceback" not in done.stderr
+
+
+def test_a_hand_in_that_does_not_compile_gets_nothing_and_the_message(tmp_path: Path) -> None:
+    """Status 0: it was graded. The first error stands first."""
+    tree = tmp_path / "tree"
+    assert lab("tree", "boot", "--answer", "starter", "--output", str(tree)).returncode == 0
+    (tree / "kernel" / "journal.c").write_text("int journal_add(int value) { return valeu; }\n")
+    done = lab("grade", "boot", "--answer", str(tree), "--json", str(tmp_path / "r.json"))
+    data = json.loads((tmp_path / "r.json").read_text())
+    assert (done.returncode, data["score"], data["max_score"], data["gradable"]) == (0, 0, 100, True), done
+    assert data["build_output"].startswith("kernel/journal.c:1:") and "valeu" in done.stdout
+    assert {test["verdict"] for test in data["tests"]} == {"failed"}
+
+
+def test_an_interruption_leaves_nothing_running_and_a_truthful_result(tmp_path: Path) -> None:
+    """Ctrl-C at any moment: a short message, status 130, a partial result, no process left."""
+    file = tmp_path / "r.json"
+    mark = f"kernelist-test-{os.getpid()}-{time.monotonic_ns()}"
+    for wait in (0.3, 1.2):
+        process = subprocess.Popen(
+            [*COMMAND, "grade", "baseline", "--json", str(file), "-j", "2"],
+            env={**ENVIRONMENT, "KERNELIST_TEST_MARK": mark},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        time.sleep(wait)
+        process.send_signal(signal.SIGINT)
+        _, said = process.communicate(timeout=30)
+        assert process.returncode == 130, said
+        assert "nothing is left running" in said and "Traceback" not in said
+        assert not _processes_with(mark)
+        if file.exists():
+            data = json.loads(file.read_text())
+            assert (data["complete"], data["gradable"]) == (False, False)
+
+
+def _processes_with(mark: str) -> list[str]:
+    """Processes whose environment holds the mark: all that the command started outside of the sandbox."""
+    found = []
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            if mark.encode() in (folder / "environ").read_bytes():
+                found.append(folder.name)
+        except OSError:
+            continue
+    return found
+
+
+def test_the_grader_killed_leaves_a_result_that_says_so(tmp_path: Path) -> None:
+    """Even SIGKILL: the file was written first, and says that nothing was graded."""
+    file = tmp_path / "r.json"
+    process = subprocess.Popen(
+        [*COMMAND, "grade", "baseline", "--json", str(file), "-j", "1"],
+        env=ENVIRONMENT,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    end = time.monotonic() + 20
+    while not file.exists() and time.monotonic() < end:
+        time.sleep(0.05)
+    process.kill()
+    process.wait()
+    data = json.loads(file.read_text())
+    result.validate(data)
+    assert (data["score"], data["gradable"], data["complete"]) == (0, False, False)
