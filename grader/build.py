@@ -37,7 +37,7 @@ from grader.sandbox import Sandbox
 from grader.toolchain import Toolchain, find_toolchain
 from grader.tree import Tree, write_files
 
-__all__ = ["Build", "BuildFailed", "build_tree"]
+__all__ = ["Build", "BuildFailed", "build_tree", "compile_tree", "write_files"]
 
 FORMAT = 1  # of the cache's folders: another number makes all old ones unused
 PROBE_BYTES = 64 << 10  # room that is left on the disk image for a probe and its parameters

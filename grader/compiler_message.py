@@ -29,7 +29,7 @@ MAKE = re.compile(r"^make(?:\[\d+\])?: (?:\*\*\* )?\[[^]]*?: (?P<target>\S+)\] (
 CONTEXT = re.compile(r"^(?:In file included from|\s+from) |^[^\s:]+: (?:In function|At top level)")
 NO_INFORMATION = re.compile(r"^compilation terminated|: Assembler messages:$")
 
-TOOL = re.compile(r"^(?:\S*(?:gcc|as|ld|ar|objcopy)|cc1|nasm|collect2|make(?:\[\d+\])?): ")
+TOOL = re.compile(r"^(?:\S*(?:gcc|as|ld|ar|objcopy|\.s)|cc1|nasm|collect2|make(?:\[\d+\])?): ")
 LIMITS = (
     (
         re.compile(r"CPU time limit|SIGXCPU"),
@@ -142,6 +142,8 @@ def _source_of(target: str) -> str:
 def _relative(line: str, folder: str) -> str:
     """Paths as the student knows them: compilers work in kernel/, and name files from there or absolutely."""
     line = line.replace(folder.rstrip("/") + "/", "./")
+    line = re.sub(r"(?:\.\./)+out/objects/(\S+?)\.o\b(?!\])", r"\1", line)
+    line = line.replace("kernel/kernel/", "kernel/")  # the linker joins a debug folder and a name that has it already
     line = re.sub(r"(^|[\s:'`(])(?:\./)?kernel/\.\./", r"\1./", line)
     match = re.match(r"(nasm: |In file included from |\s+from )?([^\s:]+)(:.*)$", line)
     if match is None:

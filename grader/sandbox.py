@@ -308,7 +308,9 @@ def _limited(limits: Limits) -> list[str]:
     words = ["prlimit"]
     for name, (value, number) in wanted.items():
         hard = resource.getrlimit(number)[1]  # somebody may have limited us before: a limit is never raised
-        words.append(f"--{name}={value if hard == resource.RLIM_INFINITY else min(value, hard)}")
+        least = value if hard == resource.RLIM_INFINITY else min(value, hard)
+        # One second between the signal that says what it is for and the one that only kills.
+        words.append(f"--{name}={least}:{least + 1}" if name == "cpu" and least == value else f"--{name}={least}")
     return [*words, "--"]
 
 
