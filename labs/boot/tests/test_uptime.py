@@ -16,7 +16,9 @@ USUALLY = "the kernel writes through a program's pointer without asking whether 
 
 def ask(boot: Boots, seed: int, *, address: int = 0, kind: str = "") -> tuple[Machine, Report]:
     """Boot the probe, which asks with a bad buffer and then with a good one; the good one must be filled in right."""
-    machine = boot("ask_uptime", ticks=random.Random(seed).randint(110, 190), address=address, kind=kind)
+    machine = boot(
+        "ask_uptime", guest_seconds=5, ticks=random.Random(seed).randint(110, 190), address=address, kind=kind
+    )
     report = machine.finish()
     assert report.signed("granted") == 0, "the program's own buffer must be taken"
     assert report["ticks"] < TICKS_PER_SECOND
