@@ -1,6 +1,6 @@
 /*
- * Creates and deletes files around those that were there, so that the test can stop the machine in the
- * midst of it.
+ * Creates and deletes files around those that were there, so that the test can stop the machine in
+ * the midst of it.
  */
 #include "file_pattern.h"
 

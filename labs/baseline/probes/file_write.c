@@ -1,5 +1,6 @@
 /*
- * Creates "made" with `length` bytes of the run's own content.
+ * Creates files "made0", "made1" and so on, of `length0`, `length1` ... bytes of the run's own
+ * content.
  */
 #include "file_pattern.h"
 
@@ -7,10 +8,17 @@ static uint8_t content[256 * 1024];
 
 int main(const char *argument)
 {
-    uint32_t length = probe_number(argument, "length", 0);
+    char key[] = "length0";
+    char name[] = "made0";
+    uint32_t count = probe_number(argument, "count", 0);
 
-    fill_pattern(content, length, probe_number(argument, "nonce", 0));
-    probe_report("create", (uint32_t)create_file("made", content, length));
+    fill_pattern(content, sizeof(content), probe_number(argument, "nonce", 0));
+    for (uint32_t i = 0; i < count; i++) {
+        key[6] = (char)('0' + i);
+        name[4] = (char)('0' + i);
+        probe_report("create",
+                     (uint32_t)create_file(name, content, probe_number(argument, key, 0)));
+    }
     probe_finish();
     return 0;
 }

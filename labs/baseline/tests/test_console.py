@@ -13,7 +13,12 @@ def screen_rows(machine):
     return machine.screen_text()
 
 
-@graded(stage=1, points=1, handout="console", usually="a negative number is negated as a signed one, or padded before its sign")
+@graded(
+    stage=1,
+    points=1.5,
+    handout="console",
+    usually="a negative number is negated as a signed one, or padded before its sign",
+)
 def test_numbers_print_as_in_libc(boot):
     """Negative numbers, the smallest there is, widths and bases print as printf prints them."""
     machine = boot("printing")
@@ -30,7 +35,9 @@ def test_numbers_print_as_in_libc(boot):
     ]
 
 
-@graded(stage=1, points=1, handout="console", usually="the row after the last column, or the last row, is not handled")
+@graded(
+    stage=1, points=1.5, handout="console", usually="the row after the last column, or the last row, is not handled"
+)
 def test_the_screen_wraps_scrolls_and_moves_back(boot):
     """What the screen's memory holds is what was printed: long lines continue below, the last row scrolls up."""
     machine = boot("screen", screen=True)

@@ -1,4 +1,4 @@
-"""Disks that fail, are missing, or hold what is no filesystem: an error for the program, never a kernel that hangs or harms."""
+"""Disks that fail, are missing, or hold what is no filesystem: errors for a program, never a kernel that hangs."""
 
 import pytest
 
@@ -19,7 +19,7 @@ def results(machine):
     return tuple(report.signed(call) for call in ("list", "read", "create", "delete"))
 
 
-@graded(stage=1, points=1, handout="disk")
+@graded(stage=1, points=0.25, handout="disk")
 def test_a_sound_disk_answers(boot):
     """The positive control of this file: the same probe on a disk without a fault succeeds."""
     machine = boot("disk_error", filesystem=make_filesystem({"given": b"x" * 600}))
@@ -27,14 +27,24 @@ def test_a_sound_disk_answers(boot):
 
 
 @pytest.mark.parametrize("disk", [Disk.MISSING, Disk.UNREADABLE])
-@graded(stage=1, points=1, handout="disk", usually="the status register's error bit, or that nobody is there, is not noticed")
+@graded(
+    stage=1,
+    points=0.5,
+    handout="disk",
+    usually="the status register's error bit, or that nobody is there, is not noticed",
+)
 def test_a_disk_that_cannot_be_read_is_an_error(boot, disk):
     """Without a disk, or with one that reports errors, every call says E_IO: the driver must look at the status."""
     assert results(boot("disk_error", disk=disk)) == (E_IO, E_IO, E_IO, E_IO)
 
 
 @pytest.mark.parametrize("disk", [Disk.UNWRITABLE, Disk.UNFLUSHABLE])
-@graded(stage=1, points=1, handout="disk", usually="the status after the last sector, or after the flush, is not looked at")
+@graded(
+    stage=1,
+    points=0.5,
+    handout="disk",
+    usually="the status after the last sector, or after the flush, is not looked at",
+)
 def test_a_disk_that_cannot_be_written_is_an_error(boot, disk):
     """A write that failed, also in the drive's cache, is an error for who asked for it; reading still works."""
     filesystem = make_filesystem({"given": b"x" * 600})
@@ -73,7 +83,7 @@ def damaged(sector, replacement):
     ],
     ids=["zeros", "bad magic", "no sectors", "too many sectors", "all sectors", "next outside", "next wraps around"],
 )
-@graded(stage=1, points=1, handout="disk", usually="a number from the disk is used before it is checked")
+@graded(stage=1, points=0.25, handout="disk", usually="a number from the disk is used before it is checked")
 def test_a_base_block_that_makes_no_sense_is_refused(boot, sector, replacement):
     """A disk that is no 539filesystem is an E_CORRUPT for every call, and stays as it is."""
     filesystem = damaged(sector, replacement)
@@ -96,9 +106,14 @@ def test_a_base_block_that_makes_no_sense_is_refused(boot, sector, replacement):
     ],
     ids=["itself", "into itself", "next outside", "huge", "past the end", "endless name", "no name", "base's magic"],
 )
-@graded(stage=1, points=1, handout="disk", usually="the list is followed without a bound, or a name without an end is copied")
+@graded(
+    stage=1,
+    points=0.25,
+    handout="disk",
+    usually="the list is followed without a bound, or a name without an end is copied",
+)
 def test_hostile_metadata_are_refused(boot, metadata):
-    """A list that loops or lies is an E_CORRUPT: a disk may come from anywhere, and must not be able to hang the kernel."""
+    """A list that loops or lies is an E_CORRUPT: a disk may come from anywhere, and must not hang the kernel."""
     filesystem = damaged(1, metadata)
     machine = boot("disk_error", filesystem=filesystem)
     assert results(machine) == (E_CORRUPT, E_CORRUPT, E_CORRUPT, E_CORRUPT)
