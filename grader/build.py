@@ -4,13 +4,14 @@ The cache is addressed by content: a build's folder is named by the hash of the 
 same tree is never built twice and nothing in it ever becomes stale. A folder appears complete or not at all (it is
 renamed into place), so that Ctrl-C, a full disk, or two gradings at once leave no half entry.
 
-    .cache/builds/KEY/   built.json · tree/ · kernel.elf kernel.bin bootstrap.bin · user/*.elf · [objects.tar]
-    .cache/probes/KEY/   built.json · probes/*.elf
+    .cache/builds/KEY/   built.json · tree/ · kernel.elf kernel.bin bootstrap.bin · user/*.elf probes/*.elf · [objects.tar]
+    .cache/probes/KEY/   built.json · probes.tar
 
 A build starts from the objects of an earlier one with few differences, and make compiles the rest. Only the project's
 own builds (baseline, starter, reference, mutants) are kept for that, never a hand-in's: nothing that a stranger's code
 did to a compiler can get into another's kernel. Where there is no such build yet, the files that do not depend on the
-answer are compiled first. Probes are compiled apart, in the tree without the answer, once for a lab.
+answer are compiled first. Probes are compiled apart, in the tree without the answer, once for a lab, so that no header
+of a hand-in changes what they do; then they are linked with the tree's own user library, as its other programs are.
 """
 
 from __future__ import annotations
@@ -19,9 +20,11 @@ import contextlib
 import errno
 import fcntl
 import hashlib
+import io
 import json
 import os
 import shutil
+import tarfile
 import tempfile
 import time
 from collections import Counter
@@ -39,7 +42,7 @@ from grader.tree import Tree, write_files
 
 __all__ = ["Build", "BuildFailed", "build_tree", "compile_tree", "write_files"]
 
-FORMAT = 1  # of the cache's folders: another number makes all old ones unused
+FORMAT = 2  # of the cache's folders: another number makes all old ones unused
 PROBE_BYTES = 64 << 10  # room that is left on the disk image for a probe and its parameters
 KEPT_BUILDS = 300
 UNUSED_SECONDS = 24 * 3600.0
@@ -79,16 +82,22 @@ class _Bench:
         return self.key("objects")
 
     def compile(
-        self, files: Mapping[str, bytes], *targets: str, earlier: _Earlier | None = None, part: bool = False
+        self,
+        files: Mapping[str, bytes],
+        *targets: str,
+        earlier: _Earlier | None = None,
+        objects: bytes = b"",
+        part: bool = False,
     ) -> Compiled:
+        """Run make. What `earlier` and `objects` hold is used again; `objects` whatever the sources are."""
         return compile_tree(
             files,
             self.sandbox,
             self.toolchain,
             optimize=self.optimize,
             targets=targets,
-            reuse=earlier.objects.read_bytes() if earlier else b"",
-            changed=earlier.differences(_hashes(files)) if earlier else (),
+            reuse=(earlier.objects.read_bytes() if earlier else b"") + objects,
+            changed=earlier.differences(_hashes(_kernel_files(files))) if earlier else (),
             part=part,
         )
 
@@ -129,7 +138,8 @@ def build_tree(project: Project, tree: Tree, sandbox: Sandbox, *, optimize: str 
 
 def _build(bench: _Bench, tree: Tree) -> Build:
     probes = _entry(bench, "probes", bench.key("probes", tree.given_digest), lambda: _compile_probes(bench, tree))
-    output = _entry(bench, "builds", bench.key("tree", tree.digest), lambda: _compile_kernel(bench, tree))
+    key = bench.key("tree", tree.digest, tree.given_digest)
+    output = _entry(bench, "builds", key, lambda: _compile_kernel(bench, tree, (probes / "probes.tar").read_bytes()))
     return Build(
         tree=output / "tree",
         output=output,
@@ -137,7 +147,7 @@ def _build(bench: _Bench, tree: Tree) -> Build:
         kernel_bin=output / "kernel.bin",
         bootstrap_bin=output / "bootstrap.bin",
         programs=_programs(output / "user"),
-        probes=_programs(probes / "probes"),
+        probes=_programs(output / "probes"),
     )
 
 
@@ -146,20 +156,19 @@ def _programs(folder: Path) -> dict[str, Path]:
 
 
 def _compile_probes(bench: _Bench, tree: Tree) -> dict[str, bytes]:
-    """The grader's own programs, compiled from nothing but our files."""
-    names = [path.removeprefix("probes/").removesuffix(".c") for path in sorted(tree.probes) if path.endswith(".c")]
-    targets = [f"../../out/probes/{name}.elf" for name in names if name != "probe"]
-    if not targets:
-        return {}
+    """The objects of the grader's own programs, compiled from nothing but our files."""
+    targets = [f"../../out/objects/{path}.o" for path in sorted(tree.probes) if path.endswith(".c")]
     try:
-        return dict(bench.compile({**tree.given, **tree.probes}, *targets).files)
+        built = bench.compile({**tree.given, **tree.probes}, *targets) if targets else None
     except BuildFailed as failure:
         raise Ungradable(f"the grader's own probes do not compile:\n{failure}") from failure
+    # Without the lists of headers that they depend on: they are never compiled again.
+    return {"probes.tar": _members(built.archive, _is_probe_object) if built else b""}
 
 
-def _compile_kernel(bench: _Bench, tree: Tree) -> dict[str, bytes]:
+def _compile_kernel(bench: _Bench, tree: Tree, probes: bytes) -> dict[str, bytes]:
     earlier = _nearest(bench, _hashes(tree.files)) or _compile_given(bench, tree)
-    built = bench.compile(tree.files, earlier=earlier)
+    built = bench.compile({**tree.files, **tree.probes}, earlier=earlier, objects=probes)
     missing = [name for name in ("kernel.elf", "kernel.bin", "bootstrap.bin") if name not in built.files]
     if missing:
         raise Ungradable(f"the Makefile made no {missing[0]}")
@@ -199,7 +208,25 @@ def _compile_given(bench: _Bench, tree: Tree) -> _Earlier | None:
 
 def _kept_objects(bench: _Bench, built: Compiled, sources: Mapping[str, bytes]) -> dict[str, bytes]:
     index = {"options": bench.options(), "sources": _hashes(sources)}
-    return {"objects.tar": built.archive, "objects.json": json.dumps(index).encode()}
+    objects = _members(built.archive, lambda name: not name.startswith(("out/objects/probes/", "out/probes/")))
+    return {"objects.tar": objects, "objects.json": json.dumps(index).encode()}
+
+
+def _is_probe_object(name: str) -> bool:
+    return name.startswith("out/objects/probes/") and name.endswith(".o")
+
+
+def _members(archive: bytes, wanted: Callable[[str], bool]) -> bytes:
+    """A tar with the wanted ones of the files in another. Raises Ungradable when it cannot be read."""
+    result = io.BytesIO()
+    try:
+        with tarfile.open(fileobj=io.BytesIO(archive)) as source, tarfile.open(fileobj=result, mode="w") as target:
+            for member in source:
+                if member.isreg() and wanted(member.name):
+                    target.addfile(member, source.extractfile(member))
+    except tarfile.TarError as error:
+        raise Ungradable(f"what came back from the sandbox cannot be read: {error}") from error
+    return result.getvalue()
 
 
 def _nearest(bench: _Bench, sources: Mapping[str, str]) -> _Earlier | None:
@@ -229,6 +256,11 @@ def _may_hide_another(path: str, names: Mapping[str, int]) -> bool:
     """
     folder, _, name = path.rpartition("/")
     return name in COMPILERS_OWN or (path.endswith((".h", ".inc")) and folder != "kernel" and names[name] > 1)
+
+
+def _kernel_files(files: Mapping[str, bytes]) -> dict[str, bytes]:
+    """Without the probes' sources, which are never compiled together with an answer."""
+    return {path: content for path, content in files.items() if not path.startswith("probes/")}
 
 
 def _hashes(files: Mapping[str, bytes]) -> dict[str, str]:
