@@ -40,6 +40,8 @@ ENVIRONMENT = {"PATH": SYSTEM_PATH, "HOME": "/tmp", "LC_ALL": "C.UTF-8"}
 SHARED_MEMORY_BYTES = 8 << 20
 FIRST_USER = 1_000_000_000  # far from any user that a system gives out
 NOBODY = 65534
+# Who dies before its command has asked to die with it leaves it to another parent: then there is nothing to be run.
+WITH_ITS_PARENT = '[ "$PPID" = "$0" ] && exec "$@"'
 _job = itertools.count()
 
 
@@ -105,7 +107,7 @@ class Sandbox:
         temporary_bytes: int = 64 << 20,
         user: int | None = None,
     ) -> list[str]:
-        """The whole command line that runs `argv` confined. Start it with `env={}`, or use `popen`.
+        """The whole command line that runs `argv` confined. Start it yourself with `env={}`, or use `popen`.
 
         Descriptors that the caller passes are seen inside under the same numbers. Hand data over by memfd (inside:
         /proc/self/fd/N). Killing the process started ends everything inside; start it from a thread that outlives
@@ -321,7 +323,7 @@ def _as_user(user: int) -> list[str]:
     words = ["setpriv", "--no-new-privs", "--inh-caps=-all"]
     if os.getuid() == 0:
         words += [f"--reuid={user}", f"--regid={user}", "--clear-groups", "--bounding-set=-all"]
-    return [*words, "--pdeathsig=KILL", "--"]
+    return [*words, "--pdeathsig=KILL", "--", "/bin/sh", "-c", WITH_ITS_PARENT, str(os.getpid())]
 
 
 def new_user() -> int:
