@@ -73,6 +73,11 @@ def compose(
     return compose_image(build.bootstrap_bin.read_bytes(), build.kernel_bin.read_bytes(), archive, filesystem)
 
 
+def texts(build: Build) -> dict[str, bytes]:
+    """The text files that a tree has for its disk, in kernel/files: something for a person to read at the shell."""
+    return {file.name: file.read_bytes() for file in sorted((build.tree / "kernel" / "files").glob("*.txt"))}
+
+
 def argument_of(parameters: Mapping[str, object]) -> str:
     """Parameters as a probe gets them: `order=1 nonce=123`. Raises ValueError when they do not fit."""
     text = " ".join(f"{key}={_value(value)}" for key, value in parameters.items())

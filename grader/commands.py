@@ -131,7 +131,7 @@ def run(arguments: argparse.Namespace) -> int:
     from grader import boots, terminal
 
     build, sandbox = _built(arguments)
-    return terminal.run(boots.compose(build, {}), sandbox, display=arguments.display)
+    return terminal.run(boots.compose(build, {}, files=boots.texts(build)), sandbox, display=arguments.display)
 
 
 def debug(arguments: argparse.Namespace) -> int:
