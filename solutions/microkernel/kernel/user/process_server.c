@@ -217,7 +217,7 @@ static bool has_clients(void)
 
 // STAGE 4 {
 /* A server that dies at once, time after time, is not started for ever. */
-enum { RESTART_TICKS = 5, QUICK_FAILURES_MAX = 5 };
+enum { RESTART_TICKS = 5, QUICK_FAILURES_MAX = 20 };
 
 static uint32_t quick_failures[SERVERS_COUNT];
 
