@@ -4,7 +4,8 @@ The cache is addressed by content: a build's folder is named by the hash of the 
 same tree is never built twice and nothing in it ever becomes stale. A folder appears complete or not at all (it is
 renamed into place), so that Ctrl-C, a full disk, or two gradings at once leave no half entry.
 
-    .cache/builds/KEY/   built.json · tree/ · kernel.elf kernel.bin bootstrap.bin · user/*.elf probes/*.elf · [objects.tar]
+    .cache/builds/KEY/   built.json · tree/ · kernel.elf kernel.bin bootstrap.bin · user/*.elf · probes/*.elf
+                         [objects.tar objects.json]
     .cache/probes/KEY/   built.json · probes.tar
 
 A build starts from the objects of an earlier one with few differences, and make compiles the rest. Only the project's
