@@ -31,6 +31,8 @@ MARKS = {
 EXPLAINED_MAX = 3
 """Failures explained in full; the others by a line each, because the first ones usually explain them."""
 
+LISTED_MAX = 40
+
 PARAMETERS_SHOWN = 32
 
 
@@ -148,13 +150,18 @@ def _failures(grading: Grading, console: Console, every: bool) -> None:
     for test in shown:
         console.print()
         console.print(explained(test))
+        if test.command:  # on a line of its own, never broken, so that it can be copied whole
+            line = Text(f"  open this moment in GDB:  {test.command}", style="cyan")
+            console.print(line, soft_wrap=True)
     left = failures[len(shown) :]
     if left:
         console.print()
         console.print(Text(f"{len(left)} more did not pass; the first ones often explain them:", style="bold"))
-        for test in left[:40]:
+        for test in left[:LISTED_MAX]:
             line = f"  {test.requirement.name}: {test.outcome.message}"
             console.print(Text(no_commands(line)), overflow="ellipsis", no_wrap=True)
+        if len(left) > LISTED_MAX:
+            console.print(Text(f"  ... and {len(left) - LISTED_MAX} more"))
         console.print(Text("  --all explains each, --only NAME runs one alone", style="dim"))
 
 
@@ -181,8 +188,6 @@ def explained(test: Graded) -> RenderableType:
         if content is not None:
             table.add_row(title, content)
     parts.append(table)
-    if test.command:  # on a line of its own, so that it can be copied whole
-        parts.append(Text(f"  open this moment in GDB:  {test.command}", style="cyan", no_wrap=True, overflow="ignore"))
     return Group(*parts)
 
 

@@ -39,12 +39,10 @@ def explain(
     if isinstance(error, MachineStopped):
         return Outcome(name, Verdict.FAILED, _sentence(str(error)), seen=place(failure), **evidence)
     if isinstance(error, _OUTCOMES):
-        text = untrusted.opening(str(error))
-        _, expected = compared(text.split("\n")[0])
-        where = place(failure)
-        return Outcome(
-            name, Verdict.FAILED, _sentence(text), expected=expected, seen=f"{where}\n{text}".strip(), **evidence
-        )
+        first, _, more = untrusted.opening(str(error)).partition("\n")
+        expected = next((wanted for line in (first, *more.split("\n")) if (wanted := compared(line)[1])), "")
+        seen = f"{place(failure)}\n{more}".strip()
+        return Outcome(name, Verdict.FAILED, first or "no reason was given", expected=expected, seen=seen, **evidence)
     if isinstance(error, (ImageError, HandinFault)):
         return Outcome(name, Verdict.FAILED, _sentence(str(error)), **evidence)
     if isinstance(error, Ungradable):
