@@ -24,6 +24,7 @@ from grader.machine.diagnosis import (
 from grader.machine.inspection import Inspection
 from grader.machine.paging import why_it_faults
 from grader.machine.registers import Registers
+from grader.machine.report import reports_on_console
 from grader.machine.symbols import SymbolMissing
 
 SERIAL_LINES = 12
@@ -105,6 +106,14 @@ def hang(machine: Inspection, output: bytes, visited: Sequence[str], awaited: st
     if states:
         sentences.append("Processes: " + ", ".join(states[:16]) + ".")
     return Diagnosis("hang", (*sentences, *_context(machine, output)), serial_tail(output))
+
+
+def probe_ended(output: bytes, probe: str, awaited: str) -> Diagnosis:
+    """The probe came to its end, and what was awaited never came before."""
+    reports = [f"{key}={value:#x}" for key, value in reports_on_console(output)[-6:]]
+    said = f"; its last reports: {', '.join(reports)}" if reports else " and reported nothing"
+    headline = f"The probe {probe} ended before {awaited} came{said}."
+    return Diagnosis("probe ended", (headline,), serial_tail(output))
 
 
 def process_fault(machine: Inspection, fault: FaultLine) -> str:

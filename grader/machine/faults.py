@@ -16,6 +16,7 @@ __all__ = [
     "MachineReset",
     "MachineStopped",
     "NotAsRequired",
+    "ProbeEnded",
     "TripleFault",
     "Ungradable",
     "UnreadableMemory",
@@ -40,6 +41,10 @@ class MachineReset(MachineStopped):
 
 class KernelPanic(MachineStopped):
     """The kernel came to `panic_halt`."""
+
+
+class ProbeEnded(MachineStopped):
+    """The probe came to its end before what was awaited."""
 
 
 class Hang(MachineStopped):

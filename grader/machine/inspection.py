@@ -6,7 +6,7 @@ Nothing here runs the guest or asks it anything; memory is read through the gues
 from __future__ import annotations
 
 import functools
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,7 @@ from grader.machine.registers import Registers, parse_registers
 from grader.machine.symbols import Place, SymbolMissing, SymbolTable, Types
 
 SCREEN_ADDRESS, SCREEN_COLUMNS, SCREEN_ROWS = 0xB8000, 80, 25
+_KERNEL_HALF = 0xC0000000  # where the kernel is linked
 _RECOGNIZED_BY = 24  # bytes of code that tell one program from another
 
 
@@ -181,7 +182,7 @@ class Inspection:
         """A code address (default: where the processor is) in words: function, file and line, and whose."""
         registers = self.registers()
         where = registers.pc if address is None else address
-        program = self.program_at(where) if registers.cpl == 3 or where < 0xC0000000 else None
+        program = self.program_at(where) if registers.cpl == 3 or where < _KERNEL_HALF else None
         if program is not None:
             return f"{self._place_in(program, where)} of the program {program}"
         found = self.symbols.place(where)
@@ -191,6 +192,20 @@ class Inspection:
 
     def _place_in(self, program: str, address: int) -> Place:
         return self.table(program).place(address)
+
+    def functions_of(self, addresses: Iterable[int]) -> list[str]:
+        """The functions that code addresses belong to, each with its first place, in the order of appearance."""
+        programs: dict[int, str | None] = {}
+        seen: dict[str, str] = {}
+        for address in dict.fromkeys(addresses):
+            page = address // paging.PAGE_BYTES
+            if page not in programs:
+                programs[page] = self.program_at(address) if address < _KERNEL_HALF else None
+            program = programs[page]
+            found = self.table(program).place(address)
+            name = f"{found} of the program {program}" if program else str(found)
+            seen.setdefault(found.function or "?", name if found.function else self.place(address))
+        return list(seen.values())
 
     def backtrace(self, depth: int = 12) -> list[str]:
         """The calls that led here, innermost first, by the chain of EBP as far as it can be followed."""

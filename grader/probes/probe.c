@@ -118,6 +118,5 @@ void probe_report(const char *key, uint32_t value)
 __attribute__((noinline)) void probe_finish(void)
 {
     for (;;) {
-        __asm__ volatile("pause");
     }
 }

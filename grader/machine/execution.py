@@ -1,0 +1,474 @@
+"""Lets the guest run, step by step or until something happens, within limits of guest time and instructions.
+
+The guest executes only inside the calls here. While it does, all its lines are drained. A stop is either one that the
+caller asked for (a breakpoint, a watchpoint, a pattern that arrived), or an exception: `MachineStopped` for what the
+guest did, `Ungradable` for what the emulator or the host did.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import select
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from types import TracebackType
+
+from grader import untrusted
+from grader.faults import Ungradable
+from grader.machine import explain
+from grader.machine.diagnosis import Diagnosis, LoggedException, parse_log
+from grader.machine.emulator import INSTRUCTIONS_PER_SECOND, Emulator
+from grader.machine.faults import GuestLeft, Hang, KernelPanic, MachineReset, MachineStopped, ProbeEnded, TripleFault
+from grader.machine.gdb_remote import GdbRemote, Point, Signal, StopReply, StubClosed, stop_reply
+from grader.machine.inspection import Inspection
+from grader.machine.qmp import Qmp, QmpClosed
+from grader.machine.symbols import SymbolTable
+
+PANIC_FUNCTION = "panic_halt"
+"""Where a kernel ends when it panics: there the machine is stopped, without waiting for the limit."""
+
+PROBE_END = "probe_finish"
+"""Where a probe ends (grader/probes/probe.h)."""
+
+_LOOK_EVERY = 0.1  # seconds between looks at the limits while the guest runs
+_LOOKS_WITHOUT_PROGRESS = 10
+_WATCHDOG_PORT, _WATCHDOG_OFF_PORT = 0x443, 0x441
+_HOLD_MS = 20  # guest time for which a key is held down
+_SAMPLES = 120  # instructions followed to see where a guest spins
+_MARGIN = 1.05  # the second limit lies above the watchdog's, which stops at an exact instruction
+
+
+@dataclass(frozen=True)
+class Stop:
+    """Why the guest stopped: at a breakpoint's `address`, or because address `watched` was touched."""
+
+    address: int
+    watched: int | None = None
+
+
+class Execution(Inspection):
+    """A machine that can be let run. See the module."""
+
+    def __init__(
+        self,
+        emulator: Emulator,
+        *,
+        symbols: SymbolTable,
+        programs: Mapping[str, Path],
+        guest_seconds: float,
+        wall_cap: float,
+    ) -> None:
+        super().__init__(GdbRemote(emulator.gdb), Qmp(emulator.monitor), symbols, programs)
+        self._emulator = emulator
+        self._guest_seconds = guest_seconds
+        self._wall_cap = wall_cap
+        self._points: dict[tuple[Point, int, int], int] = {}
+        self._guards: dict[int, str | None] = {}
+        self._unsent = b""
+        self._keys: list[str] = []
+        self._step_mode = ""
+        self._interfered = False
+        self._again: Callable[[], Execution] | None = None
+        self._closed = False
+        self._expired = False
+        self._instructions_before = 0
+        self._clock_before = 0.0
+        self.diagnosis: Diagnosis | None = None
+        """Why it stopped, when it did so otherwise than awaited."""
+
+    def connect(self) -> None:
+        """Greet the emulator, arm the limit of guest time, set the breakpoint for panics."""
+        try:
+            self._qmp.greet()
+            self._arm()
+            self._gdb.request("qXfer:features:read:target.xml:0,ffb")  # only then does the stub answer `p`
+            self._gdb.physical_addresses(True)
+        except (QmpClosed, StubClosed) as error:
+            raise self._died() from error
+        if PANIC_FUNCTION in self.symbols:
+            self._guard(self.symbols.address(PANIC_FUNCTION), None)
+
+    def guard_probe(self, probe: str) -> None:
+        """Stop where this probe ends, even if something else is awaited: that will not come any more."""
+        if PROBE_END in self.table(probe):
+            self._guard(self.symbol(PROBE_END, probe), probe)
+
+    def _guard(self, address: int, probe: str | None) -> None:
+        self._point(Point.BREAKPOINT, address, 1)
+        self._guards[address] = probe
+
+    def unguard_probe(self) -> None:
+        """The probe has come to its end, which was awaited; from now on it may spin there."""
+        for address in [address for address, probe in self._guards.items() if probe is not None]:
+            del self._guards[address]
+            self._remove_point((Point.BREAKPOINT, address, 1))
+
+    def release(self) -> None:
+        """Give the machine out of our hands as a debugger expects to find one: no points of ours, no limit of time."""
+        for point, address, size in self._points:
+            self._gdb.remove(point, address, size)
+        self._points.clear()
+        self._guards.clear()
+        self._gdb.physical_addresses(False)
+        self._gdb.request("Qqemu.sstep=0x7")
+        self._qmp.human(f"o /b {_WATCHDOG_OFF_PORT:#x} 0")
+
+    @property
+    def emulator(self) -> Emulator:
+        """The emulator's process and its lines."""
+        return self._emulator
+
+    def close(self) -> None:
+        """End the machine. May be called twice."""
+        if not self._closed:
+            self._closed = True
+            self._emulator.close()
+
+    def __enter__(self) -> Execution:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    @property
+    def serial(self) -> bytes:
+        """What the guest wrote on COM1 so far: all of it, or of a flood the beginning and the end."""
+        if not self._closed:
+            self._emulator.serial.drain()
+        return bytes(self._emulator.serial.buffer)
+
+    # Step by step
+
+    def step(self, count: int = 1, *, interrupts: bool = False) -> int:
+        """Execute `count` instructions, one after the other (0.2 ms each); returns how many were executed.
+
+        Without `interrupts` none is delivered meanwhile. Fewer are executed when the processor halts.
+        """
+        self._interfered = True
+        return self._step(count, interrupts)
+
+    def _step(self, count: int, interrupts: bool = False) -> int:
+        self._registers = None
+        mode = "0x1" if interrupts else "0x7"
+        if self._step_mode != mode:
+            self._gdb.request(f"Qqemu.sstep={mode}")
+            self._step_mode = mode
+        for number in range(count):
+            self._gdb.send("s")
+            if not self._stepped():
+                return number + 1
+        return count
+
+    def _stepped(self) -> bool:
+        """Wait for a step's end. False when the processor halted instead; then it is stopped."""
+        deadline = time.monotonic() + self._wall_cap
+        while not self._gdb.has_packet():
+            if select.select([self._gdb], [], [], 0.5)[0]:
+                self._gdb.fill()
+                continue
+            self._emulator.drain_messages()
+            self._emulator.serial.drain()
+            halted = "HLT=1" in self._qmp.human("info registers")
+            if halted or time.monotonic() > deadline:
+                self._qmp.command("stop")
+                stop_reply(self._gdb.receive())
+                if not halted:
+                    raise Ungradable(f"the emulator took more than {self._wall_cap:.0f} s for one instruction")
+                return False
+        stop_reply(self._gdb.receive())
+        return True
+
+    def eip(self) -> int:
+        """EIP alone, in a third of the time of `registers`."""
+        return int.from_bytes(bytes.fromhex(self._gdb.request("p8").decode("ascii"))[:4], "little")
+
+    # Breakpoints and watchpoints: all at virtual addresses, whatever the address space
+
+    def breakpoint(self, where: str | int, program: str | None = None) -> PointGuard:
+        """Stop before `where` is executed. Stays until removed, or for a `with` block."""
+        return self._point(Point.BREAKPOINT, self._address(where, program), 1)
+
+    def watch(self, where: str | int, size: int = 4, program: str | None = None, *, reads: bool = False) -> PointGuard:
+        """Stop after `size` bytes at `where` are written (with `reads`: read or written)."""
+        return self._point(Point.ACCESS if reads else Point.WRITE, self._address(where, program), size)
+
+    def _point(self, point: Point, address: int, size: int) -> PointGuard:
+        key = (point, address, size)
+        if self._points.get(key, 0) == 0:
+            self._gdb.insert(point, address, size)
+        self._points[key] = self._points.get(key, 0) + 1
+        return PointGuard(self, key)
+
+    def _remove_point(self, key: tuple[Point, int, int]) -> None:
+        self._points[key] -= 1
+        if self._points[key] == 0:
+            del self._points[key]
+            if not self._closed:
+                with contextlib.suppress(Ungradable):
+                    self._gdb.remove(*key)
+
+    def _points_at(self, stop: Stop) -> bool:
+        """Whether a point of the caller's own explains a stop."""
+        if stop.watched is not None:
+            return True
+        return self._points.get((Point.BREAKPOINT, stop.address, 1), 0) > (stop.address in self._guards)
+
+    def _address(self, where: str | int, program: str | None) -> int:
+        return where if isinstance(where, int) else self.symbol(where, program)
+
+    # Until something happens
+
+    def run(self) -> Stop:
+        """Run until a breakpoint or watchpoint. Raises MachineStopped when the guest stops otherwise."""
+        stop = self._go("a breakpoint")
+        assert stop is not None
+        return stop
+
+    def _go(self, awaited: str, arrived: Callable[[], bool] | None = None) -> Stop | None:
+        """Run until a breakpoint or watchpoint of the caller's (then: where), or until `arrived` (then: None).
+
+        Raises MachineStopped when the guest stops otherwise, Ungradable when the emulator or the host is at fault.
+        """
+        while True:
+            if self._expired:
+                raise self._hang(awaited)
+            try:
+                self._leave_breakpoint()
+                reply = self._run(arrived)
+            except (StubClosed, QmpClosed) as error:
+                raise self._left() from error
+            self._expired = self._expired or reply.signal == Signal.ALARM
+            stop = Stop(self.eip(), reply.watched) if reply.signal == Signal.TRAP else None
+            if stop is not None and self._points_at(stop):
+                return stop
+            if arrived is not None and arrived():
+                return None
+            outcome = self._judged(reply, stop, awaited)
+            if outcome is not None:
+                raise outcome
+
+    def _judged(self, reply: StopReply, stop: Stop | None, awaited: str) -> MachineStopped | None:
+        """What a stop means that nobody asked for; None when it means nothing and the guest may go on."""
+        if stop is None:
+            return self._reset() if reply.signal == Signal.QUIT else self._hang(awaited)
+        if stop.address not in self._guards:
+            return None
+        probe = self._guards[stop.address]
+        if probe is None:
+            self.diagnosis = explain.panic(self, self.serial)
+            return KernelPanic(self.diagnosis)
+        if not self.runs_program(probe, stop.address):
+            return None  # another program, at the same address
+        self.diagnosis = explain.probe_ended(self.serial, probe, awaited)
+        return ProbeEnded(self.diagnosis)
+
+    def _leave_breakpoint(self) -> None:
+        """Execute one instruction without its breakpoint, as a debugger must when it continues from one."""
+        key = (Point.BREAKPOINT, self.eip(), 1)
+        if self._points.get(key, 0):
+            self._gdb.remove(*key)
+            self._step(1)
+            self._gdb.insert(*key)
+
+    def _run(self, arrived: Callable[[], bool] | None) -> StopReply:
+        """Let the guest run until it stops or must be stopped; drain all its lines meanwhile."""
+        self._registers = None
+        serial, emulator = self._emulator.serial, self._emulator
+        readers: list[object] = [self._gdb, serial, emulator]
+        started = time.monotonic()
+        look = started + _LOOK_EVERY
+        idle = _Idle()
+        self._resume()
+        stopping = False
+        while True:
+            writers = [serial.input_fileno()] if self._unsent else []
+            ready, writable, _ = select.select(readers, writers, [], _LOOK_EVERY)
+            if writable:
+                self._feed()
+            if serial in ready:
+                serial.drain()
+                if serial.ended:
+                    readers.remove(serial)
+            if emulator in ready and not emulator.drain_messages():
+                readers.remove(emulator)
+            if self._gdb in ready:
+                self._gdb.fill()  # often no more than the acknowledgement of our own packet
+            if self._gdb.has_packet():
+                reply = stop_reply(self._gdb.receive())
+                emulator.drain_messages()
+                serial.drain()
+                return reply
+            now = time.monotonic()
+            if stopping:
+                continue
+            if arrived is not None and serial in ready and arrived():
+                stopping = True
+                self._qmp.command("stop")
+            elif now >= look and not emulator.trace:
+                look = now + _LOOK_EVERY
+                stopping = self._look_at_limits(idle)
+            if not stopping and now - started > self._wall_cap:
+                raise Ungradable(
+                    f"the machine ran for {self._wall_cap:.0f} s of the host's time and did not come to its own limit"
+                )
+
+    def _resume(self) -> None:
+        if not self._keys:
+            self._gdb.send("c")
+            return
+        # In one go, so that a guest that is idle does not spend its time before the keys come.
+        pressed = [[{"type": "qcode", "data": name} for name in key.split("-")] for key in self._keys]
+        self._keys = []
+        strokes = [("send-key", {"keys": names, "hold-time": _HOLD_MS}) for names in pressed]
+        self._qmp.batch([("cont", {}), *strokes])
+
+    def _look_at_limits(self, idle: _Idle) -> bool:
+        """The second limit, for guests that switch the first one off. True when the guest was stopped."""
+        executed, seconds = self.instructions() - self._instructions_before, self._guest_clock() - self._clock_before
+        beyond = (
+            executed > self._guest_seconds * INSTRUCTIONS_PER_SECOND * _MARGIN
+            or seconds > self._guest_seconds + 2
+            or (idle.unchanged((executed, seconds)) and "HLT=1" in self._qmp.human("info registers"))
+        )
+        if beyond:
+            self._qmp.command("stop")
+            self._expired = True
+        return beyond
+
+    def _guest_clock(self) -> float:
+        """Seconds of guest time, by the battery-backed clock: to a second, and the guest can set it."""
+        now = self._qmp.command("qom-get", path="/machine", property="rtc-time")
+        try:
+            day = 1900 + now["tm_year"], now["tm_mon"] + 1, now["tm_mday"]
+            moment = datetime(*day, now["tm_hour"], now["tm_min"], now["tm_sec"], tzinfo=UTC)
+        except ValueError:
+            return 0.0
+        return moment.timestamp()
+
+    def _new_limit(self) -> None:
+        """Grant the whole guest time again: input makes a guest that was idle begin something new."""
+        self._expired = False
+        self._arm()
+
+    def _arm(self) -> None:
+        self._qmp.human(f"o /b {_WATCHDOG_PORT:#x} {watchdog_count(self._guest_seconds):#x}")
+        self._instructions_before = self.instructions()
+        self._clock_before = self._guest_clock()
+
+    def _feed(self) -> None:
+        if self._unsent:
+            taken = self._emulator.serial.send(self._unsent)
+            self._unsent = self._unsent[taken:]
+
+    # What becomes of its stops
+
+    def _hang(self, awaited: str) -> Hang:
+        limit = f"{self._guest_seconds:g} s of guest time ({self.instructions():,} instructions)"
+        visited = [] if self.registers().halted else self.functions_of(self._visited())
+        self.diagnosis = explain.hang(self, self.serial, visited, awaited, limit)
+        return Hang(self.diagnosis)
+
+    def _visited(self) -> list[int]:
+        """The addresses of the next instructions, without interrupts."""
+        addresses = [self.registers().pc]
+        for _ in range(_SAMPLES):
+            self._step(1)
+            addresses.append(self.eip())
+            if addresses[-1] == addresses[-2]:
+                break  # halted, or a jump to itself
+        return addresses
+
+    def _reset(self) -> MachineReset | TripleFault:
+        self._qmp.command("query-status")  # events come before the answer
+        event = self._qmp.event("SHUTDOWN") or {}
+        if event.get("reason") == "guest-shutdown":
+            self.diagnosis = explain.switched_off(self, self.serial)
+            return MachineReset(self.diagnosis)
+        logged = self._logged()
+        if logged is not None and logged[1]:
+            self.diagnosis = explain.triple_fault(self, self.serial, logged[0])
+            return TripleFault(self.diagnosis)
+        self.diagnosis = explain.reset(self, self.serial, logged[0] if logged is not None else None)
+        return MachineReset(self.diagnosis)
+
+    def _logged(self) -> tuple[list[LoggedException], bool] | None:
+        """The exceptions of this very run, from its log or from another run of the same image that is logged.
+
+        None when the run cannot be repeated because somebody interfered with it.
+        """
+        if self._emulator.trace:
+            return parse_log(bytes(self._emulator.messages).decode("utf-8", "replace"))
+        if self._interfered or self._again is None:
+            return None
+        try:
+            with self._again() as other:
+                try:
+                    other._run(None)
+                except (StubClosed, QmpClosed):
+                    return None
+                same = other.registers().eip == self.registers().eip
+                return parse_log(bytes(other._emulator.messages).decode("utf-8", "replace")) if same else None
+        except Ungradable:
+            return None
+
+    def _left(self) -> Exception:
+        """The emulator ended while the guest ran: by isa-debug-exit, or by a fault of its own."""
+        status = self._emulator.wait(5.0)
+        self._emulator.serial.drain()
+        if status is not None and status > 0 and status % 2 and self._emulator.setup.exit_device:
+            self.diagnosis = explain.left(self.serial, status)
+            return GuestLeft(self.diagnosis, status)
+        return self._died()
+
+    def _died(self) -> Ungradable:
+        status = self._emulator.wait(5.0)
+        self._emulator.drain_messages()
+        said = untrusted.excerpt(bytes(self._emulator.messages), 4) or "it said nothing"
+        return Ungradable(f"the emulator ended by itself (status {status}): {said}")
+
+
+class _Idle:
+    """Notices that a guest makes no progress at all: neither instructions nor time."""
+
+    def __init__(self) -> None:
+        self._last: object = None
+        self._times = 0
+
+    def unchanged(self, now: object) -> bool:
+        """Whether it was the same at the last looks too."""
+        self._times = self._times + 1 if now == self._last else 0
+        self._last = now
+        return self._times >= _LOOKS_WITHOUT_PROGRESS
+
+
+def watchdog_count(seconds: float) -> int:
+    """What ib700 is given for a limit of so many seconds: 15 means 0, 14 means 2, ... 0 means 30."""
+    return 15 - min(15, max(1, math.ceil(seconds / 2)))
+
+
+class PointGuard:
+    """A breakpoint or watchpoint; leaving its `with` block, or `remove`, takes it away."""
+
+    def __init__(self, machine: Execution, key: tuple[Point, int, int]) -> None:
+        self._machine = machine
+        self._key: tuple[Point, int, int] | None = key
+
+    def remove(self) -> None:
+        """Take it away. May be called twice."""
+        if self._key is not None:
+            key, self._key = self._key, None
+            self._machine._remove_point(key)
+
+    def __enter__(self) -> PointGuard:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.remove()
