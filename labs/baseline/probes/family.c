@@ -21,7 +21,6 @@ static uint32_t state_of(int pid)
     return 99;
 }
 
-
 /* A child that has ended stays as a zombie until it is waited for, once. */
 static void try_exit(void)
 {

@@ -1,6 +1,6 @@
 /*
- * Every exception that a program can cause, each in a child of its own: the child makes the mistake,
- * the parent says where it was made and how the child ended.
+ * Every exception that a program can cause, each in a child of its own: the child makes the
+ * mistake, the parent says where it was made and how the child ended.
  */
 #include "library.h"
 #include "probe.h"
@@ -45,15 +45,16 @@ MISTAKE(guard, HERE(guard) "mov %eax, 0xBFFF9FFC") /* just below the stack */
 MISTAKE(jump, "mov $0xC0100000, %eax; jmp *%eax\n" HERE(jump))
 MISTAKE(stack_gone, "xor %esp, %esp\n" HERE(stack_gone) "push %eax; ud2")
 
-#define ENTRY(name) {#name, make_##name, fault_##name}
+#define ENTRY(name)                                                                                \
+    {                                                                                              \
+#name, make_##name, fault_##name                                                           \
+    }
 static const mistake_t mistakes[] = {
-    ENTRY(divide),      ENTRY(step),         ENTRY(breakpoint), ENTRY(overflow),
-    ENTRY(bound),       ENTRY(opcode),       ENTRY(float),      ENTRY(nested),
-    ENTRY(halt),        ENTRY(cli),          ENTRY(port),       ENTRY(cr3),
-    ENTRY(timer),       ENTRY(vector8),      ENTRY(no_gate),    ENTRY(kernel_ds),
-    ENTRY(kernel_cs),   ENTRY(task),         ENTRY(null),       ENTRY(kernel_read),
-    ENTRY(kernel_write), ENTRY(text_write),  ENTRY(guard),      ENTRY(jump),
-    ENTRY(stack_gone),
+    ENTRY(divide),       ENTRY(step),       ENTRY(breakpoint), ENTRY(overflow), ENTRY(bound),
+    ENTRY(opcode),       ENTRY(float),      ENTRY(nested),     ENTRY(halt),     ENTRY(cli),
+    ENTRY(port),         ENTRY(cr3),        ENTRY(timer),      ENTRY(vector8),  ENTRY(no_gate),
+    ENTRY(kernel_ds),    ENTRY(kernel_cs),  ENTRY(task),       ENTRY(null),     ENTRY(kernel_read),
+    ENTRY(kernel_write), ENTRY(text_write), ENTRY(guard),      ENTRY(jump),     ENTRY(stack_gone),
 };
 #define MISTAKES (sizeof mistakes / sizeof mistakes[0])
 

@@ -1,6 +1,6 @@
 /*
- * Starts every file whose name begins with "elf-" and reports how that went: a pid is reported as 1,
- * and the exit status follows; anything else is the error.
+ * Starts every file whose name begins with "elf-" and reports how that went: a pid is reported as
+ * 1, and the exit status follows; anything else is the error.
  */
 #include "library.h"
 #include "probe.h"

@@ -1,5 +1,6 @@
 /*
- * A process takes all memory there is, gives it back, and takes it again. And the wrong ways to ask.
+ * A process takes all memory there is, gives it back, and takes it again. And the wrong ways to
+ * ask.
  */
 #include "library.h"
 #include "probe.h"
@@ -12,12 +13,18 @@ static void *page(uint32_t number)
     return (void *)(AREA + number * PAGE);
 }
 
+static uint32_t dirty; /* pages that were not zero when they came */
+
+/* Takes page after page, and marks each one so that it is seen if it comes back as it was. */
 static uint32_t take_all(void)
 {
     uint32_t count = 0;
 
     while (memory_map(page(count), PAGE) == OK) {
-        *(uint32_t *)page(count) = 0x539; /* it must be zero again when it comes back */
+        uint32_t *words = page(count);
+        dirty += words[0] != 0 || words[PAGE / 4 - 1] != 0;
+        words[0] = 0x539;
+        words[PAGE / 4 - 1] = 0x539;
         count++;
     }
     return count;
@@ -66,6 +73,6 @@ int main(const char *argument)
     probe_report("spawn", (uint32_t)spawn("memory", "")); /* no memory: an error, no more */
     probe_report("give-back", (uint32_t)memory_unmap(page(0), first * PAGE));
     probe_report("second", take_all());
-    probe_report("dirty", not_zero((uint8_t *)page(first / 2) + 4, PAGE - 4));
+    probe_report("dirty", dirty);
     probe_finish();
 }

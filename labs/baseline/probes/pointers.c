@@ -40,7 +40,8 @@ static uint32_t try_all(uint32_t number, const uint32_t given[5], uint32_t point
         arguments[pointer_place] = bad_pointers[i].pointer;
         if (length_place != 0) {
             /* Rounded up: what is bad in bytes must be bad in entries too. */
-            arguments[length_place] = bad_pointers[i].length / unit + (bad_pointers[i].length % unit != 0);
+            arguments[length_place] =
+                bad_pointers[i].length / unit + (bad_pointers[i].length % unit != 0);
         }
         const int result = system_call(number, arguments[1], arguments[2], arguments[3],
                                        arguments[4], arguments[5]);
@@ -49,8 +50,8 @@ static uint32_t try_all(uint32_t number, const uint32_t given[5], uint32_t point
     return wrong;
 }
 
-/* The same for a string, which has no length: only those kinds that are bad from the first byte, and
- * one that runs into the hole. */
+/* The same for a string, which has no length: only those kinds that are bad from the first byte,
+ * and one that runs into the hole. */
 static uint32_t try_string(uint32_t number, const uint32_t given[5], uint32_t place)
 {
     static const uint32_t bad[] = {0, 0xC0100000, 0xFFFFFFF0, 0xBFFFFFF0, EDGE, AREA + PAGE};
@@ -120,7 +121,9 @@ static void try_read_only(void)
 /* A bad status pointer must not cost the child's status. */
 static void try_wait(void)
 {
-    static const uint32_t bad[] = {0xC0100000, 0xFFFFFFFE, 0xBFFFFFFE, AREA + PAGE - 2, AREA + PAGE};
+    static const int constant;
+    const uint32_t bad[] = {0xC0100000,      0xFFFFFFFE,  0xBFFFFFFE,
+                            AREA + PAGE - 2, AREA + PAGE, (uint32_t)&constant};
     const uint32_t pid = (uint32_t)spawn("pointers", "child=1");
     uint32_t wrong = 0;
     int status = 0;

@@ -20,7 +20,7 @@ def in_ring_3(boot):
 
 @graded(stage=2, points=2, handout="segments", usually="a limit is the last valid offset, one less than the size")
 def test_the_gdt_holds_flat_segments_and_one_task_state(boot):
-    """The GDT has its five descriptors and no byte more, because a limit one too large makes a descriptor of what follows."""
+    """The GDT has its descriptors and no byte more, because too large a limit makes descriptors of what follows."""
     machine = in_ring_3(boot)
     registers, gdt = machine.registers(), machine.gdt()
     assert registers.gdtr.limit == 6 * 8 - 1
@@ -38,7 +38,7 @@ def test_the_gdt_holds_flat_segments_and_one_task_state(boot):
 
 @graded(stage=2, points=2, handout="segments", usually="SS0 or ESP0 lies outside of a task state that is too short")
 def test_the_task_state_gives_ring_0_a_stack_and_ring_3_no_port(boot):
-    """The task state segment is whole: entering the kernel needs SS0:ESP0, and an I/O bitmap within it would open ports."""
+    """The task state segment is whole: entering the kernel needs SS0:ESP0, an I/O bitmap would open ports."""
     machine = in_ring_3(boot)
     tss = machine.tss()
     assert tss.limit == 104 - 1
@@ -72,9 +72,9 @@ def test_the_kernel_obeys_read_only_pages_and_leaves_floating_point_off(boot):
 
 
 @pytest.mark.parametrize("memory_mb", [8, 32, 300])
-@graded(stage=2, points=1, handout="paging", usually="a kernel page has its U bit set, or is mapped with the wrong W bit")
+@graded(stage=2, points=1, handout="paging", usually="a kernel page has its U bit set, or its W bit wrong")
 def test_page_tables_let_programs_see_nothing_of_the_kernel(boot, memory_mb):
-    """No page above KBASE is for ring 3, all RAM up to 256 MB is there by single pages, and the kernel's text is read-only."""
+    """No page above KBASE is for ring 3; all RAM up to 256 MB is there, and the kernel's text is read-only."""
     machine = boot("quiet", memory_mb=memory_mb)
     machine.run_to("main", program="quiet")
     kernel = machine.mappings(start=KBASE)
@@ -89,7 +89,7 @@ def test_page_tables_let_programs_see_nothing_of_the_kernel(boot, memory_mb):
 
 @graded(stage=2, points=2, handout="paging", usually="a segment's flags are not carried over to its pages")
 def test_a_programs_pages_have_the_rights_of_its_segments(boot):
-    """A program's text cannot be written and its data can, its stack has a guard below it, and page 0 is never there."""
+    """A program's text cannot be written and its data can; its stack has a guard below, and page 0 is never there."""
     machine = in_ring_3(boot)
     user = machine.mappings(end=KBASE)
     by_address = {page.virtual: page for page in user}

@@ -18,6 +18,17 @@ def signed_values(report):
     return {key: report.signed(key) for key in report}
 
 
+def heap_blocks(machine):
+    """The blocks of the kernel's heap in their order: length, and whether it is in use."""
+    block, end = machine.read_variable("first"), machine.read_variable("end")
+    blocks = []
+    while block != end:
+        header = machine.read_struct("block_t", block)
+        blocks.append((header["length"], header["in_use"]))
+        block += header["length"]
+    return blocks
+
+
 @graded(stage=3, points=4, handout="processes", usually="a register, a flag or a selector is not saved with the others")
 def test_thousands_of_switches_change_no_register(boot, seed):
     """A process computes the same whether it is interrupted or not, at whichever instruction, 2,000 times over."""
@@ -35,6 +46,26 @@ def test_thousands_of_switches_change_no_register(boot, seed):
     assert dict(report) == {f"child-{child}": hashed(child, machine.nonce, steps) for child in range(1, children + 1)}
 
 
+@graded(stage=3, points=2, handout="processes", usually="a register that a C function may rely on is not kept")
+def test_a_switch_gives_each_kernel_stack_its_registers_back(boot):
+    """The kernel's own EBX, ESI, EDI and EBP come back with its stack, because C functions keep values in them."""
+    machine = boot("registers", children=3, steps=200_000)
+    machine.run_to("hash_step_0", program="registers")
+    switch = machine.symbol("switch_stacks")
+    machine.breakpoint(switch)
+    left, returned = {}, 0
+    for _ in range(60):
+        stop, registers = machine.run(), machine.registers()
+        kept = (registers.ebx, registers.esi, registers.edi, registers.ebp)
+        if stop.address == switch:
+            left[registers.esp + 4] = kept
+            machine.breakpoint(machine.read_u32(registers.esp))
+        elif registers.esp in left:
+            assert left.pop(registers.esp) == kept
+            returned += 1
+    assert returned > 20
+
+
 @graded(stage=3, points=2, handout="processes", usually="a switch leaves something of one process to the next")
 def test_processes_that_never_give_way_all_come_forward(boot):
     """Five processes that compute for several ticks without a system call all end, by the timer's doing alone."""
@@ -46,7 +77,7 @@ def test_processes_that_never_give_way_all_come_forward(boot):
 
 @graded(stage=3, points=4, handout="processes", usually="a zombie is forgotten too early, too late, or twice")
 def test_exit_wait_and_kill(boot):
-    """A child's status is told once and only to its parent; who is killed ends, whatever it was doing; orphans vanish."""
+    """A child's status is told once, to its parent; who is killed ends, whatever it was doing; orphans vanish."""
     report = signed_values(boot("family", guest_seconds=4).finish())
     assert report == {
         "wait-self": E_NO_PROCESS,
@@ -80,6 +111,8 @@ def test_exit_wait_and_kill(boot):
 def test_a_full_table_is_an_error_and_pids_are_never_used_again(boot):
     """The 64th process is the last: one more is an error, not a crash, and who comes later has a pid of its own."""
     machine = boot("table", guest_seconds=4)
+    machine.run_to("main", program="table")
+    heap = heap_blocks(machine)
     report = machine.finish()
     others = PROCESSES_MAX - 1
     assert report.all("spawned") == [others, others]
@@ -90,6 +123,7 @@ def test_a_full_table_is_an_error_and_pids_are_never_used_again(boot):
     assert (last - first, last_again - first_again) == (others - 1, others - 1)
     assert first_again > last
     assert machine.read_variable("processes_count") == 1
+    assert heap_blocks(machine) == heap, "free blocks beside each other were not joined"
 
 
 @graded(stage=3, points=4, handout="memory", usually="a page table, a kernel stack or a control block is not freed")
@@ -99,20 +133,14 @@ def test_a_thousand_processes_leave_no_memory_behind(boot):
 
     def free():
         machine.run_to("checkpoint", program="spawns")
-        heap = machine.read_variable("first")
-        blocks = []
-        while heap != machine.read_variable("end"):
-            block = machine.read_struct("block_t", heap)
-            blocks.append((block["length"], block["in_use"]))
-            heap += block["length"]
-        return machine.read_variable("free_count"), blocks
+        return machine.read_variable("free_count"), heap_blocks(machine)
 
     before = free()
     assert before == free()
     assert machine.finish()["failed"] == 0
 
 
-@graded(stage=3, points=3, handout="memory", usually="a frame is handed out without being zeroed, or is lost when memory runs out")
+@graded(stage=3, points=3, handout="memory", usually="a frame is not zeroed, or is lost when memory runs out")
 def test_a_process_can_take_all_memory_and_give_it_back(boot):
     """Out of memory is an error to who asked, what was given back can be had again, and it is always zero."""
     report = signed_values(boot("memory", guest_seconds=4, memory_mb=8).finish())

@@ -23,9 +23,9 @@ CALLS = [
 READ_ONLY = ["ro-read", "ro-read-file", "ro-list", "ro-parameter"]
 
 
-@graded(stage=3, points=5, handout="system-calls", usually="only the first byte is checked, or start + length wraps around")
+@graded(stage=3, points=5, handout="system-calls", usually="only the first byte is checked, or a sum wraps around")
 def test_wrong_pointers_are_refused_and_right_ones_are_not(boot):
-    """Null, the kernel's memory, a range that wraps around or has a hole: each is E_FAULT, and a right pointer works."""
+    """Null, the kernel's memory, a range that wraps or has a hole: each is E_FAULT, and a right pointer works."""
     machine = boot("pointers", guest_seconds=4)
     report = machine.finish()
     # One hexadecimal digit for each wrong pointer of the probe's table, the first one rightmost: 0 is right.
@@ -39,7 +39,7 @@ def test_wrong_pointers_are_refused_and_right_ones_are_not(boot):
     assert (report.signed("unknown-call"), report.signed("unknown-huge")) == (E_NO_CALL, E_NO_CALL)
 
 
-@graded(stage=3, points=1, handout="system-calls", usually="the result is not put where the program's EAX is restored from")
+@graded(stage=3, points=1, handout="system-calls", usually="the result is not where the program's EAX is restored from")
 def test_a_system_call_changes_eax_alone(boot):
     """EAX has the result after INT 0x80, and every other register, flag and selector is as it was."""
     machine = boot("quiet", ticks=1)
@@ -54,3 +54,10 @@ def test_a_system_call_changes_eax_alone(boot):
     assert (after.esp, after.eflags, after.cpl) == (esp, eflags, 3)
     assert all(getattr(after, name).selector == 0x23 for name in ("ds", "es", "fs", "gs", "ss"))
     assert after.eax == 0
+
+
+@graded(stage=3, points=1, handout="system-calls", usually="the direction flag is not cleared on entry")
+def test_a_programs_flags_do_not_reach_the_kernel(boot):
+    """DF, NT, AC and ID are the program's own: the kernel works the same with each of them set, and gives them back."""
+    report = boot("flags").finish()
+    assert (report["failed"], report["kept"]) == (0, 4)
