@@ -21,17 +21,17 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from grader.compiler_message import explain
+from grader.compiler_message import explain, was_killed
 from grader.faults import HandinFault, Ungradable
 from grader.sandbox import Completed, Limits, Sandbox
 from grader.toolchain import Toolchain
 
-LIMITS = Limits(address_space=1 << 30, cpu_seconds=5, file_size=16 << 20, processes=64, open_files=256)
+LIMITS = Limits(address_space=512 << 20, cpu_seconds=5, file_size=16 << 20, processes=64, open_files=256)
 WORK_BYTES = 128 << 20  # sources, objects and temporary files together
 RESULT_BYTES = 64 << 20
 MESSAGE_BYTES = 256 << 10
 WALL_SECONDS = 180.0  # only to end what hangs on a machine that is overloaded: nobody loses points by it
-NO_SOURCES, NO_RESULT = 97, 96
+NO_SOURCES, NO_RESULT, NOT_COMPILED = 97, 96, 95  # statuses that no tool around make ends with
 
 # Seconds since 1970, in the order that make has to see; REUSED_STAMP is the same moment for `touch`.
 UNCHANGED, REUSED, CHANGED = 1_000_000_000, 1_000_000_001, 1_000_000_002
@@ -44,7 +44,11 @@ trap "" XFSZ  # a file that becomes too large is an error of who writes it, not 
 mkdir -p tree out && tar -xif - || exit {NO_SOURCES}
 exec 3>&1 1>&2 </dev/null
 part=$1; shift
-make -C tree/kernel -k -s --no-print-directory "$@" || [ "$part" = part ] || exit 1
+make -C tree/kernel -k -s --no-print-directory "$@"
+status=$?
+[ $status -eq 2 ] && [ "$part" = part ] && status=0
+[ $status -eq 2 ] && exit {NOT_COMPILED}
+[ $status -eq 0 ] || exit $status
 find out -type f -exec env TZ=UTC0 touch -t {REUSED_STAMP} {{}} + && tar -cf - out >&3 || exit {NO_RESULT}
 """
 WANTED = re.compile(r"(?:(?:kernel|bootstrap)\.(?:elf|bin)|(?:user|probes)/[A-Za-z0-9_.+-]+\.elf)")
@@ -111,7 +115,9 @@ def _judge(done: Completed, folder: str) -> None:
         raise BuildFailed(f"what is built is larger than {RESULT_BYTES >> 20} MB in all: is there a huge table in it?")
     if done.status == NO_SOURCES:
         raise Ungradable("the sources could not be put into the sandbox: " + explain(done.errors, folder))
-    if done.status in (1, NO_RESULT):
+    if done.status in (NOT_COMPILED, NO_RESULT):
+        if was_killed(done.errors):
+            raise Ungradable("a compiler was killed from outside: has this machine too little memory?")
         raise BuildFailed(explain(done.errors, folder))
     if done.status != 0:
         raise Ungradable(f"the build ended with status {done.status}: " + explain(done.errors, folder))

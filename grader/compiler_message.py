@@ -43,7 +43,6 @@ LIMITS = (
         re.compile(r"virtual memory exhausted|out of memory|Cannot allocate memory|memory exhausted"),
         "takes more memory than is allowed: is there a huge table or a macro without end?",
     ),
-    (re.compile(r"\bKilled\b"), "was stopped: it takes more time or memory than is allowed"),
     (re.compile(r"No space left on device"), "becomes larger than is allowed: is there a huge table in it?"),
 )
 
@@ -67,6 +66,12 @@ def explain(errors: bytes, folder: str) -> str:
     if not found:
         return opening(errors, SHOWN_LINES) or "the build failed without a message"
     return opening("\n".join(str(error) for error in found), SHOWN_LINES)
+
+
+def was_killed(errors: bytes) -> bool:
+    """Whether a compiler was ended by SIGKILL: no limit of ours does that first, a machine without memory does."""
+    lines = errors.decode("utf-8", "replace").split("\n")
+    return any(TOOL.match(line) and re.search(r"\bKilled\b", line[:LINE]) for line in lines)
 
 
 def read_errors(errors: bytes, folder: str) -> list[CompilerError]:

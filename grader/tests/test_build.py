@@ -287,6 +287,30 @@ def test_a_really_full_disk_is_ungradable(project: Project, lab: Lab, tmp_path: 
         subprocess.run(["umount", cache], check=True)
 
 
+@pytest.mark.skipif(os.getuid() != 0, reason="only root can mount a read-only disk")
+def test_a_read_only_checkout_is_built_elsewhere(
+    project: Project, lab: Lab, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not even root can write there; the cache is then the user's own."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    root = str(project.root)
+    for words in (["--bind", root, root], ["-o", "remount,ro,bind", root]):
+        if subprocess.run(["mount", *words], check=False).returncode != 0:
+            pytest.skip("nothing can be mounted here")
+    try:
+        build = build_tree(project, answer(project, lab, "starter"), SANDBOX)
+        assert build.output.is_relative_to(tmp_path / "cache/kernelist")
+    finally:
+        subprocess.run(["umount", root], check=True)
+
+
+def test_a_sandbox_that_breaks_costs_no_points(project: Project, lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What fails around the compiler is the grader's fault."""
+    monkeypatch.setattr(Sandbox, "command", lambda *_, **__: ["/bin/sh", "-c", "echo bwrap: no such mount >&2; exit 1"])
+    with pytest.raises(Ungradable, match=r"status 1: bwrap: no such mount"):
+        build_tree(project, answer(project, lab, "starter"), SANDBOX)
+
+
 def test_old_builds_are_forgotten(project: Project, lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
     """When there are many, those that were not used for a day; what a killed process left goes too."""
     monkeypatch.setattr(build_module, "KEPT_BUILDS", 1)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from grader.compiler_message import explain, read_errors
+from grader.compiler_message import explain, read_errors, was_killed
 
 FOLDER = "/tmp/tree"
 
@@ -85,3 +85,10 @@ def test_a_flood_is_cut() -> None:
     """A screenful is shown."""
     flood = b"".join(b"message.c:%d:1: error: e%d\n" % (line, line) for line in range(1, 5000))
     assert len(explain(flood, FOLDER).split("\n")) < 70
+
+
+def test_a_compiler_killed_from_outside_is_told_apart() -> None:
+    """That is the machine's fault, and a source line that says so is not it."""
+    assert was_killed(b"i686-linux-gnu-gcc: fatal error: Killed signal terminated program cc1\n")
+    assert was_killed(b"make: *** [Makefile:80: ../../out/objects/kernel/more.asm.o] Killed\n")
+    assert not was_killed(b"message.c:1:2: error: #error Killed\n    1 | #error Killed\n")
