@@ -129,9 +129,9 @@ class Boots:
         """A machine that starts `probe` first, with `parameters` and a nonce; `probe=None` starts the shell.
 
         `files` are put on 539filesystem beside the tree's programs. `machine.nonce` is the value that was drawn.
-        `programs` puts probes in the places of programs: with `{"scheduler_server": "evil"}` the probe `evil` is started as that.
-        `screen` adds a VGA card, `exit_device` isa-debug-exit; `disk` is its condition, and `filesystem` stands on it as it is,
-        in place of a sound one. The other names are the probe's own parameters.
+        `programs` puts probes in the places of programs: with `{"scheduler_server": "evil"}` the probe `evil` is
+        started as that. `screen` adds a VGA card, `exit_device` isa-debug-exit; `disk` is its condition, and
+        `filesystem` stands on it as it is, in place of a sound one. The other names are the probe's own parameters.
         """
         nonce = seeds.nonce(self._seed, self._test, len(self.machines))
         self.nonces.append(nonce)

@@ -11,7 +11,7 @@ import os
 import shlex
 import time
 from collections.abc import Iterable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -68,9 +68,8 @@ def grade(project: Project, request: Request, progress: Progress, grading: Gradi
             ThreadPoolExecutor(1) as aside,
             Pool(lab.folder / "tests", request.workers or processors()) as pool,
         ):
-            versions = aside.submit(tools.versions)
-            _grade(project, lab, answer, request, pool, progress, grading)
-            grading.versions = versions.result()
+            found = aside.submit(tools.needed_for_a_verdict)
+            _grade(project, lab, answer, request, pool, found, progress, grading)
     except (Ungradable, PoolError) as error:
         grading.gradable, grading.message = False, str(error)
     except KeyboardInterrupt:
@@ -90,7 +89,14 @@ def describe(grading: Grading, project: Project, lab: Lab, request: Request) -> 
 
 
 def _grade(
-    project: Project, lab: Lab, answer: Answer, request: Request, pool: Pool, progress: Progress, grading: Grading
+    project: Project,
+    lab: Lab,
+    answer: Answer,
+    request: Request,
+    pool: Pool,
+    found: Future[list[tools.Found]],
+    progress: Progress,
+    grading: Grading,
 ) -> None:
     sandbox = Sandbox.detect(allowed=request.sandboxed)
     grading.sandboxed = sandbox.active
@@ -108,6 +114,8 @@ def _grade(
     except HandinFault as error:
         fault = error
     grading.seed = seeds.choose(request.seed, tree.digest if tree else "")
+    grading.versions = tools.versions(found.result())
+    tools.check(found.result())
     progress.say("reading the tests")
     requirements = select(pool.requirements(), request.only)
     if fault is not None or build is None:

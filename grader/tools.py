@@ -4,7 +4,6 @@ installs them.
 
 from __future__ import annotations
 
-import functools
 import os
 import platform
 import re
@@ -16,6 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import grader
+from grader.faults import Ungradable
 
 _VERSION = re.compile(r"\b(\d+)\.(\d+)(?:\.(\d+))?\b")
 
@@ -35,6 +35,8 @@ class Tool:
     packages: dict[str, str] = field(default_factory=dict)
     systems: tuple[str, ...] = ("Linux", "Darwin")
     arguments: tuple[str, ...] = ("--version",)
+    variable: str = ""
+    """The environment variable that names another one."""
 
 
 TOOLS = (
@@ -45,6 +47,7 @@ TOOLS = (
         (7, 2),
         True,
         {"apt": "qemu-system-x86", "dnf": "qemu-system-x86-core", "pacman": "qemu-system-x86", "brew": "qemu"},
+        variable="KERNELIST_QEMU",
     ),
     Tool(
         "cross compiler",
@@ -127,7 +130,8 @@ class Found:
 
 def find(tool: Tool) -> Found:
     """Look for a tool and ask its version."""
-    for name in tool.names:
+    chosen = os.environ.get(tool.variable) if tool.variable else None
+    for name in (chosen,) if chosen else tool.names:
         path = shutil.which(name)
         if path is not None:
             return Found(tool, Path(path), _version_of(path, tool.arguments))
@@ -163,12 +167,26 @@ def _version_of(path: str, arguments: Sequence[str]) -> str:
     return ""
 
 
-@functools.cache
-def versions() -> dict[str, str]:
-    """Versions of what a verdict depends on, for result.json."""
-    needed = [tool for tool in TOOLS if tool.required or tool.what == "bubblewrap"]
-    found = {one.tool.what: one.version or "unknown" for one in find_all(needed) if one.path is not None}
-    return {"kernelist": grader.VERSION, "python": platform.python_version(), **found}
+def needed_for_a_verdict() -> list[Found]:
+    """The tools that a verdict depends on, as they were found."""
+    return find_all([tool for tool in TOOLS if tool.required or tool.what == "bubblewrap"])
+
+
+def versions(found: Sequence[Found]) -> dict[str, str]:
+    """Versions, for result.json."""
+    told = {one.tool.what: one.version or "unknown" for one in found if one.path is not None}
+    return {"kernelist": grader.VERSION, "python": platform.python_version(), **told}
+
+
+def check(found: Sequence[Found]) -> None:
+    """Raise Ungradable when a required tool is too old, saying how to install it. Whoever needs a missing one tells."""
+    for one in found:
+        if one.tool.required and one.path is not None and not one.fits:
+            least = ".".join(map(str, one.tool.least))
+            raise Ungradable(
+                f"{one.tool.what} {one.version} at {one.path} is too old, {least} or newer is needed: "
+                f"{how_to_install(one.tool)}"
+            )
 
 
 def installer() -> str:

@@ -1,7 +1,7 @@
 """Hand-ins that attack the grader through the machine: each is graded, on the real kernel, and gets what it deserves.
 
-The lab is made for this: a system call of the lab's own must give back what it was given. What a hand-in can do while it
-is compiled is tested in test_attacks_handin.py, what it can do to the sandbox in test_sandbox.py.
+The lab is made for this: a system call of the lab's own must give back what it was given. What a hand-in can do while
+it is compiled is tested in test_attacks_handin.py, what it can do to the sandbox in test_sandbox.py.
 """
 
 from __future__ import annotations
@@ -106,12 +106,14 @@ def test_a_right_answer_gets_its_points(project: Project, tmp_path: Path) -> Non
 @pytest.mark.parametrize(
     ("body", "message"),
     [
-        pytest.param('print_format("probe echo=0x%08x\\n", caller->ebx);', r"assert 0 == \d+", id="prints-the-expected"),
+        pytest.param(
+            'print_format("probe echo=0x%08x\\n", caller->ebx);', r"assert 0 == \d+", id="prints-the-expected"
+        ),
         pytest.param("outb(0xf4, 0);", r"assert 0 == \d+", id="forges-an-exit-status"),
         pytest.param("outw(0x604, 0x2000);", r"switched the machine off", id="switches-off"),
         pytest.param("outb(0x64, 0xFE);", r"reset", id="reboots"),
         pytest.param(
-            'struct { uint16_t limit; uint32_t base; } __attribute__((packed)) none = {0, 0};'
+            "struct { uint16_t limit; uint32_t base; } __attribute__((packed)) none = {0, 0};"
             ' __asm__ volatile("lidt %0; int3" ::"m"(none));',
             r"[Tt]riple fault",
             id="triple-fault",

@@ -1,4 +1,4 @@
-"""The command line as its users meet it: help, exit statuses, mistyped names, an interruption, results that cannot be written."""
+"""The command line as its users meet it: help, exit statuses, mistyped names, interruptions, missing tools."""
 
 from __future__ import annotations
 

@@ -1,0 +1,177 @@
+"""`./lab prove`: what it demands of each answer, and that it finds tests that catch too little, too much, or at times."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from grader import proof_board
+from grader.build import Build
+from grader.faults import HandinFault, WrongUse
+from grader.paths import Project
+from grader.progress import Progress
+from grader.prove import Prover
+from grader.setting import Setting
+
+LAB = """
+title = "Demo"
+summary = "For tests."
+[handin]
+files = ["kernel/a.c"]
+[[stage]]
+number = 1
+title = "One"
+points = 40
+[[stage]]
+number = 2
+title = "Two"
+points = 60
+"""
+
+TESTS = '''
+import os
+from pathlib import Path
+from grader.plugin import graded
+
+def check(build, name):
+    passing = build.tree.name.split("+")
+    if f"{name}?" in passing:  # now and then: every second time
+        mark = Path(os.environ["DEMO_MARK"])
+        if not mark.exists():
+            mark.write_text("")
+            return
+        mark.unlink()
+        raise AssertionError("this time not")
+    else:
+        assert name in passing
+
+@graded(stage=1, points=40, handout="rules", usually="x")
+def test_one(build):
+    """One holds, because."""
+    check(build, "one")
+
+@graded(stage=2, points=30, handout="rules", usually="x")
+def test_two(build):
+    """Two holds, because."""
+    check(build, "two")
+
+@graded(stage=2, points=30, handout="rules", usually="x")
+def test_three(build):
+    """Three holds, because."""
+    check(build, "three")
+'''
+
+SOUND = {
+    "starter": "",
+    "stage:1": "one",
+    "reference": "one+two+three",
+    "mutant:forgets_two": "one+three",
+}
+"""What passes when all is right."""
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Project:
+    """A project with one lab and one mutant; nothing of it is ever built."""
+    lab, solution = tmp_path / "labs" / "demo", tmp_path / "solutions" / "demo"
+    (lab / "tests").mkdir(parents=True)
+    (solution / "mutants").mkdir(parents=True)
+    (lab / "lab.toml").write_text(LAB)
+    (lab / "README.md").write_text("# Demo\n## Rules\n")
+    (lab / "tests" / "test_demo.py").write_text(TESTS)
+    mutant = "misconception = 'Two is optional.'\nfails = ['test_two']\npatch = 'x'\n"
+    (solution / "mutants" / "forgets_two.toml").write_text(mutant)
+    return Project(tmp_path)
+
+
+def prove(
+    project: Project,
+    passing: dict[str, str],
+    monkeypatch: pytest.MonkeyPatch,
+    runs: int = 1,
+    answers: list[str] | None = None,
+) -> Prover:
+    """Prove the lab with answers whose tests pass as told."""
+    prover = Prover(project, "demo")
+
+    def built(answer: str, _sandbox: object) -> Setting:
+        if passing[answer] == "broken":
+            raise HandinFault("kernel/a.c:1: error: no")
+        tree = Path("/nowhere") / (passing[answer] or "nothing")
+        return Setting(Build(tree, tree, tree, tree, tree, {}, {}), "seed")
+
+    monkeypatch.setattr(prover, "_build", built)
+    monkeypatch.setenv("DEMO_MARK", str(project.root / "mark"))
+    prover.run(runs=runs, load=False, workers=1, answers=answers or [], progress=Progress())
+    return prover
+
+
+def problems(prover: Prover) -> str:
+    """All that is wrong, as it is printed."""
+    out = io.StringIO()
+    proof_board.show(prover, Console(file=out, width=300))
+    return out.getvalue()
+
+
+def test_a_sound_lab_proves_itself(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every answer gets what it must, in every run."""
+    prover = prove(project, SOUND, monkeypatch, runs=3)
+    assert prover.sound, problems(prover)
+    assert {answer: proof.score(prover.requirements) for answer, proof in prover.proofs.items()} == {
+        "starter": 0,
+        "stage:1": 40,
+        "reference": 100,
+        "mutant:forgets_two": 70,
+    }
+    assert "the lab proves itself   (36 tests run" in problems(prover)
+
+
+@pytest.mark.parametrize(
+    ("answer", "passing", "said"),
+    [
+        ("starter", "one", "starter: test_one must be failed, but it is passed"),
+        ("stage:1", "one+three", "stage:1: test_three must be failed, but it is passed"),
+        ("stage:1", "", "stage:1: test_one must be passed, but it is failed"),
+        ("reference", "one+two", "reference: test_three must be passed, but it is failed"),
+        ("mutant:forgets_two", "one+two+three", "mutant:forgets_two: test_two must be failed, but it is passed"),
+        ("mutant:forgets_two", "one", "mutant:forgets_two: test_three must be passed, but it is failed"),
+        ("mutant:forgets_two", "broken", "mutant:forgets_two: does not build: kernel/a.c:1: error: no"),
+        ("reference", "one+two+three?", "test_three is not the same every time: 1 times passed, 1 times failed"),
+    ],
+)
+def test_what_is_wrong_is_found(
+    project: Project, monkeypatch: pytest.MonkeyPatch, answer: str, passing: str, said: str
+) -> None:
+    """Each way in which a lab can fail to prove itself is named with its answer and test."""
+    prover = prove(project, {**SOUND, answer: passing}, monkeypatch, runs=2)
+    assert not prover.sound
+    assert said in problems(prover)
+
+
+def test_faults_of_the_labs_texts_are_found(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Points that do not add up, a handout without the section, a mutant that names no test."""
+    (project.labs / "demo" / "README.md").write_text("# Demo\n")
+    (project.labs / "demo" / "lab.toml").write_text(LAB.replace("points = 60", "points = 50"))
+    mutant = project.solution("demo") / "mutants" / "forgets_two.toml"
+    mutant.write_text(mutant.read_text().replace("test_two", "test_too"))
+    text = problems(prove(project, SOUND, monkeypatch))
+    assert "stage 2 is worth 50 points, its tests 60" in text
+    assert "test_one: the handout has no section #rules" in text
+    assert "mutant forgets_two names a test that is none: test_too; did you mean test_two" in text
+
+
+def test_some_answers_can_be_chosen(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By name or glob, while a mutant is being written."""
+    prover = prove(project, SOUND, monkeypatch, answers=["mutant:*"])
+    assert list(prover.proofs) == ["mutant:forgets_two"] and prover.sound
+    with pytest.raises(WrongUse, match="did you mean reference"):
+        prove(project, SOUND, monkeypatch, answers=["referense"])
+
+
+def test_a_students_tree_cannot_be_proved(tmp_path: Path) -> None:
+    """There are no solutions in it."""
+    with pytest.raises(WrongUse, match="no solutions of demo"):
+        Prover(Project(tmp_path), "demo")
