@@ -56,7 +56,7 @@ enum {
 static uint32_t capacity;
 
 /* A drive has 400 ns to become busy after it was selected or commanded; four reads take that long
- * (9.2 of the standard; the alternate status, because reading it has no effect). */
+ * (9.5 of the standard; the alternate status, because reading it has no effect). */
 static void wait_400ns(void)
 {
     for (int i = 0; i < 4; i++) {
@@ -66,8 +66,8 @@ static void wait_400ns(void)
 
 /*
  * Waits until the drive is not busy any more and shows the bits `wanted`. While BUSY is set, the
- * other bits mean nothing; once it is clear, ERROR and DEVICE_FAULT end the wait. So does a drive
- * that never answers: some emulated ones do not, when asked for what they do not have.
+ * other bits mean nothing (7.15); once it is clear, ERROR and DEVICE_FAULT end the wait. So does a
+ * drive that never answers: some emulated ones do not, when asked for what they do not have.
  */
 static int wait_for(uint8_t wanted)
 {
