@@ -189,6 +189,7 @@ def test_only_the_file_server_is_granted_the_disks_ports(boot_filed: Start) -> N
     to the next process, none.
     """
     machine = boot_filed("ports")
+    run_to_reply(machine)
     run_to_disk_port(machine)
     registers = machine.registers()
     assert registers.cpl == 3
