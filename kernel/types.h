@@ -20,7 +20,7 @@ typedef uint32_t virtual_address_t;
 /* The kernel lives at and above KBASE, processes below it. Physical memory, as far as the kernel
  * uses it, can be seen whole at KBASE: physical address p is at virtual address KBASE + p. */
 #define KBASE             0xC0000000u
-#define DIRECT_MAP_LENGTH (256u * 1024 * 1024)
+#define DIRECT_MAP_LENGTH 0x10000000u /* 256 MB */
 
 /* A program's half. Its lowest page is never mapped, so that a NULL pointer faults, and neither is
  * the page below the stack, so that a stack that grows too long does. */

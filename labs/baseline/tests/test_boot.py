@@ -2,6 +2,9 @@
 
 import pytest
 
+from grader.boots import Boots
+from grader.machine import Machine
+from grader.machine.descriptors import Segment
 from grader.plugin import graded
 
 KBASE = 0xC0000000
@@ -10,7 +13,7 @@ BREAKPOINT, OVERFLOW, SYSTEM_CALL = 3, 4, 0x80
 PAGE = 4096
 
 
-def in_ring_3(boot):
+def in_ring_3(boot: Boots) -> Machine:
     """A machine stopped at the first instruction of its first program."""
     machine = boot("quiet")
     machine.run_to("main", program="quiet")
@@ -19,10 +22,12 @@ def in_ring_3(boot):
 
 
 @graded(stage=2, points=2, handout="segments", usually="a limit is the last valid offset, one less than the size")
-def test_the_gdt_holds_flat_segments_and_one_task_state(boot):
+def test_the_gdt_holds_flat_segments_and_one_task_state(boot: Boots) -> None:
     """The GDT has its descriptors and no byte more, because too large a limit makes descriptors of what follows."""
     machine = in_ring_3(boot)
-    registers, gdt = machine.registers(), machine.gdt()
+    registers, table = machine.registers(), machine.gdt()
+    gdt = [entry for entry in table if isinstance(entry, Segment)]
+    assert gdt == table, "there is a gate in the GDT"
     assert registers.gdtr.limit == 6 * 8 - 1
     assert gdt[0].null
     assert [(entry.code, entry.writable, entry.dpl) for entry in gdt[1:5]] == [
@@ -37,7 +42,7 @@ def test_the_gdt_holds_flat_segments_and_one_task_state(boot):
 
 
 @graded(stage=2, points=2, handout="segments", usually="SS0 or ESP0 lies outside of a task state that is too short")
-def test_the_task_state_gives_ring_0_a_stack_and_ring_3_no_port(boot):
+def test_the_task_state_gives_ring_0_a_stack_and_ring_3_no_port(boot: Boots) -> None:
     """The task state segment is whole: entering the kernel needs SS0:ESP0, an I/O bitmap would open ports."""
     machine = in_ring_3(boot)
     tss = machine.tss()
@@ -51,7 +56,7 @@ def test_the_task_state_gives_ring_0_a_stack_and_ring_3_no_port(boot):
 
 
 @graded(stage=2, points=2, handout="interrupts", usually="a vector has no gate, or a gate may be used by any program")
-def test_every_vector_has_its_gate_and_programs_may_use_three(boot):
+def test_every_vector_has_its_gate_and_programs_may_use_three(boot: Boots) -> None:
     """Exceptions, devices and system calls have interrupt gates; INT n from a program passes only where DPL is 3."""
     machine = in_ring_3(boot)
     idt = machine.idt()
@@ -64,7 +69,7 @@ def test_every_vector_has_its_gate_and_programs_may_use_three(boot):
 
 
 @graded(stage=2, points=2, handout="paging", usually="CR0.WP is off, so read-only means nothing to the kernel")
-def test_the_kernel_obeys_read_only_pages_and_leaves_floating_point_off(boot):
+def test_the_kernel_obeys_read_only_pages_and_leaves_floating_point_off(boot: Boots) -> None:
     """CR0.WP is set, and floating-point instructions fault, because nobody saves their registers."""
     registers = in_ring_3(boot).registers()
     assert registers.paging and registers.write_protect
@@ -73,7 +78,7 @@ def test_the_kernel_obeys_read_only_pages_and_leaves_floating_point_off(boot):
 
 @pytest.mark.parametrize("memory_mb", [8, 32, 300])
 @graded(stage=2, points=1, handout="paging", usually="a kernel page has its U bit set, or its W bit wrong")
-def test_page_tables_let_programs_see_nothing_of_the_kernel(boot, memory_mb):
+def test_page_tables_let_programs_see_nothing_of_the_kernel(boot: Boots, memory_mb: int) -> None:
     """No page above KBASE is for ring 3; all RAM up to 256 MB is there, and the kernel's text is read-only."""
     machine = boot("quiet", memory_mb=memory_mb)
     machine.run_to("main", program="quiet")
@@ -88,7 +93,7 @@ def test_page_tables_let_programs_see_nothing_of_the_kernel(boot, memory_mb):
 
 
 @graded(stage=2, points=2, handout="paging", usually="a segment's flags are not carried over to its pages")
-def test_a_programs_pages_have_the_rights_of_its_segments(boot):
+def test_a_programs_pages_have_the_rights_of_its_segments(boot: Boots) -> None:
     """A program's text cannot be written and its data can; its stack has a guard below, and page 0 is never there."""
     machine = in_ring_3(boot)
     user = machine.mappings(end=KBASE)
@@ -107,7 +112,7 @@ def test_a_programs_pages_have_the_rights_of_its_segments(boot):
 
 
 @graded(stage=2, points=2, handout="paging", usually="all processes share one page directory")
-def test_two_processes_share_the_kernels_tables_and_nothing_else(boot):
+def test_two_processes_share_the_kernels_tables_and_nothing_else(boot: Boots) -> None:
     """Each process has a directory of its own whose upper quarter leads to the same page tables."""
     machine = boot("registers", children=2, steps=2_000_000)
     directories = []
@@ -123,7 +128,7 @@ def test_two_processes_share_the_kernels_tables_and_nothing_else(boot):
 
 @pytest.mark.parametrize("memory_mb", [4, 8, 32, 64, 300])
 @graded(stage=2, points=1, handout="memory", usually="the memory map of the BIOS is not read")
-def test_the_kernel_uses_the_memory_that_is_there(boot, memory_mb):
+def test_the_kernel_uses_the_memory_that_is_there(boot: Boots, memory_mb: int) -> None:
     """Free memory follows what the BIOS reports, up to the 256 MB that the kernel maps."""
     machine = boot("quiet", memory_mb=memory_mb)
     machine.run_to("main", program="quiet")
@@ -135,7 +140,7 @@ def test_the_kernel_uses_the_memory_that_is_there(boot, memory_mb):
 
 
 @graded(stage=2, points=1, handout="boot", usually="variables without a value hold what was in memory before")
-def test_variables_are_zero_at_the_start(boot):
+def test_variables_are_zero_at_the_start(boot: Boots) -> None:
     """.bss is zeroed by the kernel itself: memory is not empty when it starts."""
     machine = boot("quiet")
     machine.run_to(0x7C00)

@@ -2,6 +2,7 @@
 
 import struct
 
+from grader.boots import Boots
 from grader.plugin import graded
 
 KBASE = 0xC0000000
@@ -17,9 +18,9 @@ CODE_OFFSET = 256
 STATUS = 1234
 
 
-def header(**changes):
+def header(**changes: int) -> bytes:
     """An ELF header, as bytes."""
-    fields = {
+    fields: dict[str, int | bytes] = {
         "ident": b"\x7fELF\x01\x01\x01" + bytes(9),
         "type": 2,
         "machine": 3,
@@ -39,7 +40,7 @@ def header(**changes):
     return struct.pack("<16sHHIIIIIHHHHHH", *fields.values())
 
 
-def segment(**changes):
+def segment(**changes: int) -> bytes:
     """A program header, as bytes."""
     fields = {
         "type": LOAD,
@@ -62,20 +63,20 @@ VARIABLES_FIELDS = {"offset": DATA_OFFSET, "vaddr": DATA, "filesz": 4, "memsz": 
 VARIABLES = segment(**VARIABLES_FIELDS)
 
 
-def program(head=None, segments=(TEXT, VARIABLES)):
+def program(head: bytes | None = None, segments: tuple[bytes, ...] = (TEXT, VARIABLES)) -> bytes:
     """A file with these headers, code and data."""
     table = (head or header(phnum=len(segments))) + b"".join(segments)
     return table.ljust(CODE_OFFSET, b"\0") + CODE + NUMBERS
 
 
-def ident(position, value):
+def ident(position: int, value: int) -> bytes:
     """A header whose identification has another byte somewhere."""
     good = bytearray(header())
     good[position] = value
     return bytes(good)
 
 
-def data(**changes):
+def data(**changes: int) -> bytes:
     """A file whose second segment is changed."""
     return program(segments=(TEXT, segment(**{**VARIABLES_FIELDS, **changes})))
 
@@ -118,7 +119,7 @@ DAMAGED = {
 
 
 @graded(stage=3, points=4, handout="loader", usually="a number is used before it is checked, or a sum wraps around")
-def test_a_damaged_program_is_refused_whatever_is_damaged(boot):
+def test_a_damaged_program_is_refused_whatever_is_damaged(boot: Boots) -> None:
     """Any file may be named as a program: every number in it may be a lie, and none may harm the kernel."""
     files = {f"elf-{name}": content for name, content in DAMAGED.items()}
     files["elf-good"] = program()
@@ -130,7 +131,7 @@ def test_a_damaged_program_is_refused_whatever_is_damaged(boot):
 
 
 @graded(stage=3, points=2, handout="loader", usually="what was mapped before the failure is not freed")
-def test_a_program_larger_than_memory_is_an_error_and_leaves_nothing(boot):
+def test_a_program_larger_than_memory_is_an_error_and_leaves_nothing(boot: Boots) -> None:
     """A segment of a gigabyte is out of memory; afterwards as many frames are free as if nobody had tried."""
     note = segment(type=NOTE, offset=0xFFFFFFFF, vaddr=0, memsz=0xFFFFFFFF)
     files = {

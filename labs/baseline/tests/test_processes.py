@@ -4,6 +4,9 @@ import random
 
 from hash_model import hashed
 
+from grader.boots import Boots
+from grader.machine import Machine
+from grader.machine.report import Report
 from grader.plugin import graded
 
 E_INVALID, E_FAULT, E_MEMORY, E_EXISTS, E_FULL, E_NO_PROCESS = -1, -2, -3, -5, -6, -11
@@ -13,12 +16,12 @@ PROCESSES_MAX = 64
 HASH_INSTRUCTIONS = 12
 
 
-def signed_values(report):
+def signed_values(report: Report) -> dict[str, int]:
     """All values of a report as the ints they were."""
     return {key: report.signed(key) for key in report}
 
 
-def heap_blocks(machine):
+def heap_blocks(machine: Machine) -> list[tuple[int, bool]]:
     """The blocks of the kernel's heap in their order: length, and whether it is in use."""
     block, end = machine.read_variable("first"), machine.read_variable("end")
     blocks = []
@@ -30,7 +33,7 @@ def heap_blocks(machine):
 
 
 @graded(stage=3, points=4, handout="processes", usually="a register, a flag or a selector is not saved with the others")
-def test_thousands_of_switches_change_no_register(boot, seed):
+def test_thousands_of_switches_change_no_register(boot: Boots, seed: int) -> None:
     """A process computes the same whether it is interrupted or not, at whichever instruction, 2,000 times over."""
     children, steps, switches = 5, 450, 2000
     machine = boot("registers", children=children, steps=steps, guest_seconds=30)
@@ -47,13 +50,14 @@ def test_thousands_of_switches_change_no_register(boot, seed):
 
 
 @graded(stage=3, points=2, handout="processes", usually="a register that a C function may rely on is not kept")
-def test_a_switch_gives_each_kernel_stack_its_registers_back(boot):
+def test_a_switch_gives_each_kernel_stack_its_registers_back(boot: Boots) -> None:
     """The kernel's own EBX, ESI, EDI and EBP come back with its stack, because C functions keep values in them."""
     machine = boot("registers", children=3, steps=200_000)
     machine.run_to("hash_step_0", program="registers")
     switch = machine.symbol("switch_stacks")
     machine.breakpoint(switch)
-    left, returned = {}, 0
+    left: dict[int, tuple[int, int, int, int]] = {}
+    returned = 0
     for _ in range(60):
         stop, registers = machine.run(), machine.registers()
         kept = (registers.ebx, registers.esi, registers.edi, registers.ebp)
@@ -67,7 +71,7 @@ def test_a_switch_gives_each_kernel_stack_its_registers_back(boot):
 
 
 @graded(stage=3, points=2, handout="processes", usually="a switch leaves something of one process to the next")
-def test_processes_that_never_give_way_all_come_forward(boot):
+def test_processes_that_never_give_way_all_come_forward(boot: Boots) -> None:
     """Five processes that compute for several ticks without a system call all end, by the timer's doing alone."""
     machine = boot("registers", children=5, steps=150_000, guest_seconds=4)
     report = machine.finish()
@@ -76,7 +80,7 @@ def test_processes_that_never_give_way_all_come_forward(boot):
 
 
 @graded(stage=3, points=4, handout="processes", usually="a zombie is forgotten too early, too late, or twice")
-def test_exit_wait_and_kill(boot):
+def test_exit_wait_and_kill(boot: Boots) -> None:
     """A child's status is told once, to its parent; who is killed ends, whatever it was doing; orphans vanish."""
     report = signed_values(boot("family", guest_seconds=4).finish())
     assert report == {
@@ -108,7 +112,7 @@ def test_exit_wait_and_kill(boot):
 
 
 @graded(stage=3, points=2, handout="processes", usually="the table is written beyond its end, or a pid is used twice")
-def test_a_full_table_is_an_error_and_pids_are_never_used_again(boot):
+def test_a_full_table_is_an_error_and_pids_are_never_used_again(boot: Boots) -> None:
     """The 64th process is the last: one more is an error, not a crash, and who comes later has a pid of its own."""
     machine = boot("table", guest_seconds=4)
     machine.run_to("main", program="table")
@@ -127,11 +131,11 @@ def test_a_full_table_is_an_error_and_pids_are_never_used_again(boot):
 
 
 @graded(stage=3, points=4, handout="memory", usually="a page table, a kernel stack or a control block is not freed")
-def test_a_thousand_processes_leave_no_memory_behind(boot):
+def test_a_thousand_processes_leave_no_memory_behind(boot: Boots) -> None:
     """After 1,000 processes, and 100 that could not be started, as much memory is free as before, to the byte."""
     machine = boot("spawns", rounds=1000, guest_seconds=10)
 
-    def free():
+    def free() -> tuple[int, list[tuple[int, bool]]]:
         machine.run_to("checkpoint", program="spawns")
         return machine.read_variable("free_count"), heap_blocks(machine)
 
@@ -141,7 +145,7 @@ def test_a_thousand_processes_leave_no_memory_behind(boot):
 
 
 @graded(stage=3, points=3, handout="memory", usually="a frame is not zeroed, or is lost when memory runs out")
-def test_a_process_can_take_all_memory_and_give_it_back(boot):
+def test_a_process_can_take_all_memory_and_give_it_back(boot: Boots) -> None:
     """Out of memory is an error to who asked, what was given back can be had again, and it is always zero."""
     report = signed_values(boot("memory", guest_seconds=4, memory_mb=8).finish())
     assert report.pop("first") == report.pop("second") > 500
@@ -169,7 +173,7 @@ def test_a_process_can_take_all_memory_and_give_it_back(boot):
 
 
 @graded(stage=3, points=2, handout="processes", usually="the processor spins when nobody can run")
-def test_the_processor_halts_when_nobody_can_run(boot):
+def test_the_processor_halts_when_nobody_can_run(boot: Boots) -> None:
     """While the only process sleeps the processor waits in HLT: a second takes it next to no instructions."""
     machine = boot("quiet", ticks=100)
     machine.run_to("main", program="quiet")
@@ -179,7 +183,7 @@ def test_the_processor_halts_when_nobody_can_run(boot):
 
 
 @graded(stage=3, points=1, handout="processes", usually="a process that ended is run again")
-def test_when_all_processes_have_ended_the_kernel_says_so(boot):
+def test_when_all_processes_have_ended_the_kernel_says_so(boot: Boots) -> None:
     """The end of the last process is no crash: the kernel says that none is left, and stops."""
     machine = boot("faults", child=0)
     machine.run_to("shutdown")

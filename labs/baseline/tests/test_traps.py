@@ -3,6 +3,7 @@
 import pytest
 from hash_model import hashed
 
+from grader.boots import Boots
 from grader.machine.diagnosis import fault_lines
 from grader.machine.faults import KernelPanic
 from grader.plugin import graded
@@ -52,7 +53,7 @@ FAULTING_ADDRESS = {
 
 
 @graded(stage=2, points=4, handout="exceptions", usually="an error code is not popped, or the process runs on")
-def test_a_mistake_ends_its_process_and_nobody_else(boot):
+def test_a_mistake_ends_its_process_and_nobody_else(boot: Boots) -> None:
     """Each exception that a program can cause ends that program alone, and one line says what it was and where."""
     machine = boot("faults", guest_seconds=4)
     report = machine.finish()
@@ -68,7 +69,7 @@ def test_a_mistake_ends_its_process_and_nobody_else(boot):
 
 
 @graded(stage=2, points=2, handout="exceptions", usually="the handler returns to the instruction that faulted")
-def test_an_exception_in_the_kernel_is_a_panic(boot):
+def test_an_exception_in_the_kernel_is_a_panic(boot: Boots) -> None:
     """An exception in ring 0 stops the machine and names vector and place: going on would be with a broken kernel."""
     machine = boot("quiet")
     machine.run_to("main", program="quiet")
@@ -83,7 +84,7 @@ def test_an_exception_in_the_kernel_is_a_panic(boot):
 
 
 @graded(stage=2, points=2, handout="interrupts", usually="the handler changes a register, or ends the process")
-def test_an_nmi_at_any_moment_does_no_harm(boot):
+def test_an_nmi_at_any_moment_does_no_harm(boot: Boots) -> None:
     """A non-maskable interrupt comes at any instruction, in ring 3 and in the middle of the kernel, and is survived."""
     children, steps = 3, 2000
     machine = boot("registers", children=children, steps=steps)
@@ -102,7 +103,7 @@ def test_an_nmi_at_any_moment_does_no_harm(boot):
 
 @pytest.mark.parametrize("irq", [7, 15])
 @graded(stage=2, points=1, handout="interrupts", usually="an interrupt that is not in service is ended nevertheless")
-def test_a_spurious_interrupt_is_ignored(boot, irq):
+def test_a_spurious_interrupt_is_ignored(boot: Boots, irq: int) -> None:
     """What arrives at a PIC's last line without being in service was asked for by no device and must not be ended."""
     machine = boot("quiet")
     machine.run_to("main", program="quiet")
@@ -119,7 +120,7 @@ def test_a_spurious_interrupt_is_ignored(boot, irq):
 
 
 @graded(stage=2, points=2, handout="interrupts", usually="the second PIC is never told that its interrupt was taken")
-def test_interrupts_of_the_second_pic_come_again_and_again(boot):
+def test_interrupts_of_the_second_pic_come_again_and_again(boot: Boots) -> None:
     """A device at lines 8 to 15 needs an end-of-interrupt at both chips, or it interrupts once and never again."""
     machine = boot("spin_here")
     machine.run_to("pic_enable")
@@ -134,7 +135,7 @@ def test_interrupts_of_the_second_pic_come_again_and_again(boot):
 
 
 @graded(stage=2, points=2, handout="interrupts", usually="the timer's interrupt is ended only after the switch")
-def test_the_timer_ticks_a_hundred_times_a_second(boot):
+def test_the_timer_ticks_a_hundred_times_a_second(boot: Boots) -> None:
     """The timer runs at 100 Hz, told from the guest's own clock and counted from outside, idle or not."""
     machine = boot("clock", guest_seconds=4)
     report = machine.finish()
