@@ -1,4 +1,4 @@
-"""Hands a stopped machine over to GDB: its debugging line, which only we hold, is offered on a socket in a private folder.
+"""Hands a stopped machine over to GDB: its debugging line, which only we hold, appears on a socket in a private folder.
 
     with Handover(machine) as door:
         subprocess.run(["gdb", ..., "-ex", f"target remote {door.path}"])
