@@ -151,8 +151,7 @@ def _failures(grading: Grading, console: Console, every: bool) -> None:
         console.print()
         console.print(explained(test))
         if test.command:  # on a line of its own, never broken, so that it can be copied whole
-            line = Text(f"  open this moment in GDB:  {test.command}", style="cyan")
-            console.print(line, soft_wrap=True)
+            console.print(Text(f"  open this moment in GDB:  {test.command}", style="cyan"), soft_wrap=True)
     left = failures[len(shown) :]
     if left:
         console.print()

@@ -99,9 +99,10 @@ def boot(request: pytest.FixtureRequest) -> Iterator[Boots]:
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup(item: pytest.Item) -> None:
     """Forget what an earlier run of the same test left."""
-    for key in (_OUTCOME, _BOOTS):
-        if key in item.stash:
-            del item.stash[key]
+    if _OUTCOME in item.stash:
+        del item.stash[_OUTCOME]
+    if _BOOTS in item.stash:
+        del item.stash[_BOOTS]
     item.stash[_STARTED] = time.perf_counter()
 
 

@@ -1,4 +1,4 @@
-"""`./lab prove`: what it demands of each answer, and that it finds tests that catch too little, too much, or at times."""
+"""`./lab prove`: what it demands of each answer, and that it finds tests that catch too little or too much."""
 
 from __future__ import annotations
 
