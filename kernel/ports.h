@@ -1,7 +1,7 @@
 /*
  * The processor's I/O instructions, one function each. Device registers on a PC live in a space of
- * 65,536 ports of their own, which only IN and OUT reach (Intel SDM volume 1, chapter 19), and C
- * has no words for those.
+ * 65,536 ports of their own, which only IN and OUT reach (Intel SDM volume 1, "Input/Output"), and
+ * C has no words for those.
  */
 #ifndef PORTS_H
 #define PORTS_H
