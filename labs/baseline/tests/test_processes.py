@@ -130,6 +130,20 @@ def test_a_full_table_is_an_error_and_pids_are_never_used_again(boot: Boots) -> 
     assert heap_blocks(machine) == heap, "free blocks beside each other were not joined"
 
 
+@graded(stage=3, points=1, handout="memory", usually="what was allocated before the failure is not freed")
+def test_a_kernel_out_of_memory_says_so_and_recovers(boot: Boots) -> None:
+    """On a machine of 4 MB the kernel's heap is full before the table is: an error, and nothing is left behind."""
+    machine = boot("table", memory_mb=4, guest_seconds=4)
+    machine.run_to("main", program="table")
+    before = machine.read_variable("free_count"), heap_blocks(machine)
+    report = machine.finish()
+    first, again = report.all("spawned")
+    assert 10 < first == again < PROCESSES_MAX - 1
+    assert [value - 2**32 for value in report.all("error")] == [E_MEMORY, E_MEMORY]
+    assert report.all("lost") == [0, 0]
+    assert (machine.read_variable("free_count"), heap_blocks(machine)) == before
+
+
 @graded(stage=3, points=4, handout="memory", usually="a page table, a kernel stack or a control block is not freed")
 def test_a_thousand_processes_leave_no_memory_behind(boot: Boots) -> None:
     """After 1,000 processes, and 100 that could not be started, as much memory is free as before, to the byte."""
