@@ -59,9 +59,9 @@ def graded(title: str, *arguments: str) -> Outcome:
     return Outcome(passed=passed, failed=max(len(verdicts) - passed, 0 if verdicts else 1))
 
 
-def baseline(optimisation: str) -> Callable[[], Outcome]:
+def baseline(level: str) -> Callable[[], Outcome]:
     """The baseline kernel's own tests, compiled with one optimisation level."""
-    return lambda: graded(f"baseline {optimisation}", "baseline", "--optimisation", optimisation)
+    return lambda: graded(f"baseline -{level}", "baseline", "--optimize", level)
 
 
 def proof(lab: str) -> Callable[[], Outcome]:
@@ -78,7 +78,7 @@ def all_steps() -> Iterable[Step]:
     yield Step("lint", "style and types", lint)
     yield Step("grader", "the grader's own tests", unit_tests)
     for level in ("O2", "O0"):
-        yield Step(f"baseline-{level}", f"the baseline kernel, compiled with -{level}", baseline(f"-{level}"))
+        yield Step(f"baseline-{level}", f"the baseline kernel, compiled with -{level}", baseline(level))
     for solution in sorted((TOP / "solutions").glob("*/")):
         yield Step(f"prove-{solution.name}", f"the lab {solution.name} proves itself", proof(solution.name))
 
