@@ -83,13 +83,6 @@ def _parser() -> Parser:
     grade.add_argument("--all", action="store_true", help="explain every failure, not only the first three")
     grade.add_argument("--quiet", action="store_true", help="no score board, only what went wrong with the grading")
     grade.add_argument(
-        "--optimize",
-        metavar="LEVEL",
-        choices=("O0", "O1", "O2", "Os"),
-        default="O2",
-        help="how to compile (default O2)",
-    )
-    grade.add_argument(
         "--optimisation",
         metavar="LEVEL",
         choices=["-O0", "-O1", "-O2", "-Os"],

@@ -50,7 +50,6 @@ def grade(arguments: argparse.Namespace) -> int:
         workers=arguments.workers,
         seed=arguments.seed,
         sandboxed=not arguments.no_sandbox,
-        optimize=f"-{arguments.optimize}",
         optimisation=arguments.optimisation,
     )
     answer = request.answer or course.default_answer(project, lab)

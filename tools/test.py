@@ -61,7 +61,7 @@ def graded(title: str, *arguments: str) -> Outcome:
 
 def baseline(level: str) -> Callable[[], Outcome]:
     """The baseline kernel's own tests, compiled with one optimisation level."""
-    return lambda: graded(f"baseline -{level}", "baseline", "--optimize", level)
+    return lambda: graded(f"baseline -{level}", "baseline", "--optimisation", f"-{level}")
 
 
 def proof(lab: str) -> Callable[[], Outcome]:
