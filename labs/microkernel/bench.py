@@ -1,8 +1,8 @@
 """The microkernel lab's experiment: what a service costs when it moves from the kernel into a server.
 
 A service that inverts 1 to 14 words is called in three ways: as a function, as a system call of the monolithic kernel
-(the baseline, with bench/service_call.c added to it), and by messages to a server in another address space (the answer's
-kernel). Counted are guest instructions, so the same kernel gives the same table on any computer.
+(the baseline, with bench/service_call.c added to it), and by messages to a server in another address space (the
+answer's kernel). Counted are guest instructions, so the same kernel gives the same table on any computer.
 
 Sources of the literature's figures: J. Liedtke, "Improving IPC by Kernel Design" (SOSP 1993): 5 us for L3 on a 486 at
 50 MHz, where other systems of the day took about 100 us; J. Liedtke and others, "Achieved IPC Performance" (HotOS 1997)
@@ -36,7 +36,8 @@ def experiment(boot: Boots) -> Table:
     lab = find(project, "microkernel")
     bare = compose(project, lab, Answer.parse("none"))
     monolithic = replace(bare, files={**bare.files, "kernel/service_call.c": SERVICE_CALL.read_bytes()})
-    with Boots(build_tree(project, monolithic, sandbox), seed="experiment", test="monolithic", sandbox=sandbox) as other:
+    build = build_tree(project, monolithic, sandbox)
+    with Boots(build, seed="experiment", test="monolithic", sandbox=sandbox) as other:
         function = instructions(other("measure", role="function").finish())
         kernel_report = other("measure", role="kernel").finish()
     kernel = instructions(kernel_report)
@@ -65,8 +66,8 @@ def experiment(boot: Boots) -> Table:
         y_label="guest instructions",
         logarithmic=True,
         notes=[
-            f"Ours are instructions, theirs are cycles: an instruction that enters or leaves the kernel takes dozens of "
-            f"cycles on hardware, a change of address space costs more afterwards, in misses of the TLB, and the "
+            "Ours are instructions, theirs are cycles: an instruction that enters or leaves the kernel takes dozens of "
+            "cycles on hardware, a change of address space costs more afterwards, in misses of the TLB, and the "
             f"emulator counts each as one. A system call that does nothing is {null_call:.0f} instructions here.",
             "L4 and seL4 have a path of their own for a short message to a waiting receiver, in registers, written in "
             "assembly; ours goes through the same general C code as every other operation, checks and copies 64 bytes "
