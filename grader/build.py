@@ -1,12 +1,11 @@
 """Builds a tree: kernel, programs and probes, once for every content, reusing what did not change.
 
 The cache is addressed by content: a build's folder is named by the hash of the tree, the tools and the options, so the
-same tree is never built twice and nothing in it ever becomes stale. A folder appears complete or not at all (it is
-renamed into place), so that Ctrl-C, a full disk, or two gradings at once leave no half entry.
+same tree is never built twice and nothing in it ever becomes stale (see cache.py).
 
-    .cache/builds/KEY/   built.json · tree/ · kernel.elf kernel.bin bootstrap.bin · user/*.elf · probes/*.elf
+    .cache/builds/KEY/   entry.json · tree/ · kernel.elf kernel.bin bootstrap.bin · user/*.elf · probes/*.elf
                          [objects.tar objects.json]
-    .cache/probes/KEY/   built.json · probes.tar
+    .cache/probes/KEY/   entry.json · probes.tar
 
 A build starts from the objects of an earlier one with few differences, and make compiles the rest. Only the project's
 own builds (baseline, starter, reference, mutants) are kept for that, never a hand-in's: nothing that a stranger's code
@@ -17,36 +16,29 @@ of a hand-in changes what they do; then they are linked with the tree's own user
 
 from __future__ import annotations
 
-import contextlib
 import errno
-import fcntl
 import hashlib
 import io
 import json
-import os
-import shutil
 import tarfile
-import tempfile
-import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from grader.cache import find_or_make
 from grader.compile import BuildFailed, Compiled, compile_tree
 from grader.faults import Ungradable
 from grader.image import ImageError, compose_image, stripped
 from grader.paths import Project
 from grader.sandbox import Sandbox
 from grader.toolchain import Toolchain, find_toolchain
-from grader.tree import Tree, write_files
+from grader.tree import Tree
 
-__all__ = ["Build", "BuildFailed", "build_tree", "compile_tree", "write_files"]
+__all__ = ["Build", "BuildFailed", "build_tree", "compile_tree"]
 
 FORMAT = 2  # of the cache's folders: another number makes all old ones unused
 PROBE_BYTES = 64 << 10  # room that is left on the disk image for a probe and its parameters
-KEPT_BUILDS = 300
-UNUSED_SECONDS = 24 * 3600.0
 # Where these differ, or a file is gone, or a new header hides another, make cannot know what to compile again.
 DECIDE_ALL = ("Makefile", ".ld")
 COMPILERS_OWN = ("float.h", "limits.h", "stdalign.h", "stdarg.h", "stdatomic.h", "stdbool.h", "stddef.h", "stdint.h")
@@ -138,9 +130,13 @@ def build_tree(project: Project, tree: Tree, sandbox: Sandbox, *, optimize: str 
 
 
 def _build(bench: _Bench, tree: Tree) -> Build:
-    probes = _entry(bench, "probes", bench.key("probes", tree.given_digest), lambda: _compile_probes(bench, tree))
+    probes = find_or_make(
+        bench.cache, "probes", bench.key("probes", tree.given_digest), lambda: _compile_probes(bench, tree)
+    )
     key = bench.key("tree", tree.digest, tree.given_digest)
-    output = _entry(bench, "builds", key, lambda: _compile_kernel(bench, tree, (probes / "probes.tar").read_bytes()))
+    output = find_or_make(
+        bench.cache, "builds", key, lambda: _compile_kernel(bench, tree, (probes / "probes.tar").read_bytes())
+    )
     return Build(
         tree=output / "tree",
         output=output,
@@ -203,7 +199,7 @@ def _compile_given(bench: _Bench, tree: Tree) -> _Earlier | None:
         built = bench.compile(sources, *(f"../../out/objects/{path}.o" for path in objects), part=True)
         return _kept_objects(bench, built, sources)
 
-    folder = _entry(bench, "builds", bench.key("given", *sorted(_hashes(sources).values())), compiled)
+    folder = find_or_make(bench.cache, "builds", bench.key("given", *sorted(_hashes(sources).values())), compiled)
     return _read_earlier(folder, bench.options())
 
 
@@ -266,79 +262,3 @@ def _kernel_files(files: Mapping[str, bytes]) -> dict[str, bytes]:
 
 def _hashes(files: Mapping[str, bytes]) -> dict[str, str]:
     return {path: hashlib.sha256(content).hexdigest()[:32] for path, content in files.items()}
-
-
-# The cache.
-
-
-def _entry(bench: _Bench, kind: str, key: str, make: Callable[[], dict[str, bytes]]) -> Path:
-    """The folder of one entry: found, or made by `make` and put into place in one step."""
-    folder = bench.cache / kind / key
-    if _is_whole(folder):
-        return folder
-    with _locked(bench.cache, key):  # who comes second waits, then finds it
-        if not _is_whole(folder):
-            _put(bench.cache, folder, make())
-            _forget_old(bench.cache)
-    return folder
-
-
-def _is_whole(folder: Path) -> bool:
-    """Whether the entry is there, with every file as long as it was (a crash of the machine can cut files)."""
-    try:
-        sizes = json.loads((folder / "built.json").read_bytes())
-        if any((folder / name).stat().st_size != size for name, size in sizes.items()):
-            return False
-        os.utime(folder)
-    except FileNotFoundError:
-        return False
-    except (ValueError, AttributeError):
-        return False
-    except PermissionError:
-        return True  # another user's cache, which can be read: its age cannot be renewed
-    return True
-
-
-def _put(cache: Path, folder: Path, content: Mapping[str, bytes]) -> None:
-    parent = cache / "unfinished"
-    parent.mkdir(parents=True, exist_ok=True)
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = Path(tempfile.mkdtemp(dir=parent))
-    try:
-        sizes = {name: len(data) for name, data in content.items()}
-        write_files(unfinished, {**content, "built.json": json.dumps(sizes).encode()})
-        unfinished.chmod(0o755)
-        if folder.exists():  # it was damaged
-            shutil.rmtree(folder)
-        unfinished.rename(folder)
-    finally:
-        shutil.rmtree(unfinished, ignore_errors=True)
-
-
-@contextlib.contextmanager
-def _locked(cache: Path, key: str) -> Iterator[None]:
-    """Only one process makes one entry. The system frees the lock however that process ends."""
-    (cache / "locks").mkdir(parents=True, exist_ok=True)
-    with (cache / "locks" / key).open("a") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield
-
-
-def _forget_old(cache: Path) -> None:
-    """Remove the builds that were not used for a day when there are many, and what a killed process left unfinished."""
-    now = time.time()
-    for kind, kept in (("unfinished", 0), ("builds", KEPT_BUILDS), ("probes", KEPT_BUILDS), ("locks", 0)):
-        ages = []
-        for folder in (cache / kind).glob("*"):
-            with contextlib.suppress(OSError):
-                ages.append((folder.stat().st_mtime, folder))
-        for used, folder in sorted(ages)[: max(0, len(ages) - kept)]:
-            if now - used > UNUSED_SECONDS:
-                _remove(folder)
-
-
-def _remove(entry: Path) -> None:
-    if entry.is_dir():
-        shutil.rmtree(entry, ignore_errors=True)
-    else:
-        entry.unlink(missing_ok=True)

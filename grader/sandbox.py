@@ -23,17 +23,17 @@ import itertools
 import os
 import re
 import resource
-import selectors
 import shutil
-import signal
 import subprocess
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
+from grader.conversation import Completed, converse, end
 from grader.paths import Project
+
+__all__ = ["Bind", "Completed", "Limits", "Sandbox", "end", "unsandboxed"]
 
 SYSTEM_PATH = "/usr/bin:/bin"
 ENVIRONMENT = {"PATH": SYSTEM_PATH, "HOME": "/tmp", "LC_ALL": "C.UTF-8"}
@@ -66,17 +66,6 @@ class Bind:
     source: Path
     target: str
     writable: bool = False
-
-
-@dataclass(frozen=True)
-class Completed:
-    """What became of a command: `status` is as in subprocess (negative: a signal)."""
-
-    status: int
-    output: bytes
-    errors: bytes
-    too_much_output: bool = False
-    out_of_time: bool = False
 
 
 @dataclass(frozen=True)
@@ -174,7 +163,7 @@ class Sandbox:
             start_new_session=True,
         )
         try:
-            return _converse(process, stdin, wall_seconds, output_bytes, error_bytes)
+            return converse(process, stdin, wall_seconds, output_bytes, error_bytes)
         finally:
             end(process)
             if not self.active:
@@ -185,18 +174,6 @@ def environment(tools: Sequence[str] = ()) -> dict[str, str]:
     """The only environment that a command gets, with the folders of tools that live outside of /usr."""
     extra = [str(Path(tool).parent) for tool in tools if Path(tool).is_absolute()]
     return {**ENVIRONMENT, "PATH": ":".join([*dict.fromkeys(extra), SYSTEM_PATH])}
-
-
-def end(process: subprocess.Popen[bytes]) -> None:
-    """Kill a process that `popen` started, with all that is in its session, and wait for it."""
-    with contextlib.suppress(ProcessLookupError, PermissionError):
-        if process.poll() is None:
-            os.killpg(process.pid, signal.SIGKILL)
-    for stream in (process.stdin, process.stdout, process.stderr):
-        if stream is not None:
-            with contextlib.suppress(OSError):
-                stream.close()
-    process.wait()
 
 
 def unsandboxed(reason: str) -> Sandbox:
@@ -365,56 +342,3 @@ def _end_all_of(user: int) -> None:
     if os.getuid() == 0 and user != NOBODY and shutil.which("setpriv", path=SYSTEM_PATH):
         words = ["setpriv", f"--reuid={user}", f"--regid={user}", "--clear-groups", "/bin/kill", "-9", "--", "-1"]
         subprocess.run(words, check=False, capture_output=True, env=ENVIRONMENT)
-
-
-def _converse(
-    process: subprocess.Popen[bytes], stdin: bytes, wall_seconds: float, output_bytes: int, error_bytes: int
-) -> Completed:
-    """Feed and drain a process until it ends, says too much or takes too long."""
-    assert process.stdin and process.stdout and process.stderr
-    deadline = time.monotonic() + wall_seconds
-    collected = {process.stdout: bytearray(), process.stderr: bytearray()}
-    pending = memoryview(stdin)
-    too_much = late = False
-    with selectors.DefaultSelector() as selector:
-        for stream in collected:
-            selector.register(stream, selectors.EVENT_READ)
-        os.set_blocking(process.stdin.fileno(), False)
-        selector.register(process.stdin, selectors.EVENT_WRITE)
-        while selector.get_map() and not too_much and not late:
-            ready = selector.select(max(0.0, deadline - time.monotonic()))
-            late = not ready and time.monotonic() >= deadline
-            for key, _ in ready:
-                if key.fileobj is process.stdin:
-                    pending = _feed(process.stdin, pending)
-                    if not pending:
-                        selector.unregister(process.stdin)
-                        process.stdin.close()
-                    continue
-                data = os.read(key.fd, 1 << 16)
-                if not data:
-                    selector.unregister(key.fileobj)
-                elif key.fileobj is process.stdout:
-                    too_much = len(collected[process.stdout]) + len(data) > output_bytes
-                    collected[process.stdout] += data
-                else:
-                    room = error_bytes - len(collected[process.stderr])
-                    collected[process.stderr] += data[: max(0, room)]
-    if not (too_much or late):
-        try:
-            process.wait(max(0.0, deadline - time.monotonic()))
-        except subprocess.TimeoutExpired:
-            late = True
-    end(process)
-    out, err = bytes(collected[process.stdout]), bytes(collected[process.stderr])
-    return Completed(process.returncode, out, err, too_much, late)
-
-
-def _feed(stream: IO[bytes], pending: memoryview) -> memoryview:
-    """Write what fits; nothing is left to write when the reader has gone."""
-    try:
-        return pending[os.write(stream.fileno(), pending[: 1 << 16]) :]
-    except BlockingIOError:
-        return pending
-    except BrokenPipeError:
-        return pending[:0]

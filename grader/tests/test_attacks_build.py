@@ -167,7 +167,7 @@ all:
 	-mkfifo $(OUT)/user/pipe.elf
 	-echo forged > $(OUT)/probes/knock.elf
 	-echo forged > $(OUT)/tree/x
-	-echo forged > $(OUT)/built.json
+	-echo forged > $(OUT)/entry.json
 	-echo forged > "$(OUT)/user/.. .elf"
 	-tar -cPf /tmp/x.tar $(OUT)
 """

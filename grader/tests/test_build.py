@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 
 from grader import build as build_module
-from grader import toolchain
+from grader import cache, toolchain
 from grader.build import Build, BuildFailed, build_tree
 from grader.compile import Compiled
 from grader.faults import Ungradable
@@ -228,7 +228,7 @@ def test_a_damaged_entry_is_built_again(project: Project, lab: Lab) -> None:
     good = build.kernel_bin.read_bytes()
     build.kernel_bin.write_bytes(b"")
     assert build_tree(project, tree, SANDBOX).kernel_bin.read_bytes() == good
-    (build.output / "built.json").write_text("{")
+    (build.output / "entry.json").write_text("{")
     assert build_tree(project, tree, SANDBOX).kernel_bin.read_bytes() == good
 
 
@@ -252,39 +252,39 @@ def test_an_interrupted_build_leaves_no_half_entry(project: Project, number: int
         process.send_signal(number)
         process.communicate(timeout=60)
         for entry in [*(project.cache / "builds").glob("*"), *(project.cache / "probes").glob("*")]:
-            sizes = json.loads((entry / "built.json").read_text())
+            sizes = json.loads((entry / "entry.json").read_text())
             assert all((entry / name).stat().st_size == size for name, size in sizes.items())
     assert build_tree(project, compose(project, small_lab(project), Answer("reference")), SANDBOX).kernel_elf.is_file()
 
 
 def test_a_full_disk_is_ungradable(project: Project, lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
     """With the place that is full; the next try is whole again."""
-    real = build_module.write_files
+    real = cache.write_files
 
     def full(folder: Path, files: dict[str, bytes]) -> None:
         real(folder, dict(list(files.items())[:3]))
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(build_module, "write_files", full)
+    monkeypatch.setattr(cache, "write_files", full)
     with pytest.raises(Ungradable, match=r"the disk of .* is full: make room there"):
         build_tree(project, answer(project, lab, "starter"), SANDBOX)
     assert not any((project.cache / "unfinished").iterdir())
-    monkeypatch.setattr(build_module, "write_files", real)
+    monkeypatch.setattr(cache, "write_files", real)
     build_tree(project, answer(project, lab, "starter"), SANDBOX)
 
 
 @pytest.mark.skipif(os.getuid() != 0, reason="only root can mount a small disk")
 def test_a_really_full_disk_is_ungradable(project: Project, lab: Lab, tmp_path: Path) -> None:
     """The same with a cache on a disk of 64 KB."""
-    cache = tmp_path / "a checkout/.cache"
-    cache.mkdir()
-    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k", "none", cache], check=False).returncode != 0:
+    small = tmp_path / "a checkout/.cache"
+    small.mkdir()
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k", "none", small], check=False).returncode != 0:
         pytest.skip("nothing can be mounted here")
     try:
         with pytest.raises(Ungradable, match="is full"):
             build_tree(project, answer(project, lab, "starter"), SANDBOX)
     finally:
-        subprocess.run(["umount", cache], check=True)
+        subprocess.run(["umount", small], check=True)
 
 
 @pytest.mark.skipif(os.getuid() != 0, reason="only root can mount a read-only disk")
@@ -313,7 +313,7 @@ def test_a_sandbox_that_breaks_costs_no_points(project: Project, lab: Lab, monke
 
 def test_old_builds_are_forgotten(project: Project, lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
     """When there are many, those that were not used for a day; what a killed process left goes too."""
-    monkeypatch.setattr(build_module, "KEPT_BUILDS", 1)
+    monkeypatch.setattr(cache, "KEPT", 1)
     first = build_tree(project, answer(project, lab, "starter"), SANDBOX)
     leftover = project.cache / "unfinished/x"
     leftover.mkdir()
