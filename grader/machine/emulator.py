@@ -42,7 +42,7 @@ class Setup:
 
     memory_mb: int = 32
     screen: bool = False
-    """A VGA card. Without one, text memory at 0xB8000 is not there."""
+    """A VGA card, set up by a full BIOS. Without one, text memory at 0xB8000 is not there."""
     exit_device: bool = False
     """isa-debug-exit at port 0xF4, with which a guest ends its emulator."""
     trace: bool = False
@@ -168,7 +168,12 @@ def command_line(setup: Setup, lines: Sequence[int], disk: int, rom: int) -> lis
         *("-chardev", f"socket,id=qtest,fd={qtest}", "-object", "qtest,id=qtest,chardev=qtest"),
         *("-chardev", "stdio,id=serial,signal=off", "-serial", "chardev:serial"),
         *drive_options(setup.disk, disk),
-        *("-fw_cfg", f"name=opt/kernelist/disk,file=/dev/fd/{disk}", "-option-rom", f"/dev/fd/{rom}"),
+        *(
+            "-fw_cfg",
+            f"name=opt/kernelist/disk,file=/dev/fd/{disk}",
+            "-option-rom" if setup.screen else "-bios",
+            f"/dev/fd/{rom}",
+        ),
     ]
     if setup.screen:
         words += ["-vga", "std"]

@@ -8,30 +8,37 @@ import hashlib
 import os
 import subprocess
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 
 from grader.faults import Ungradable
 from grader.paths import Project
 
 ROM_BLOCK = 512
+FOLDER = Path(__file__).resolve().parent.parent / "firmware"
 
 
 @functools.cache
 def option_rom() -> bytes:
-    """The option ROM that boots the image handed over by fw_cfg. Raises Ungradable without nasm."""
-    source = Path(__file__).resolve().parent.parent / "firmware" / "disk.asm"
-    return assembled(source)
+    """The option ROM that makes another BIOS boot the image handed over by fw_cfg. Raises Ungradable without nasm."""
+    return assembled("disk", with_checksum)
 
 
-def assembled(source: Path) -> bytes:
-    """The ROM of an assembly file, from the cache if this very source was assembled before."""
-    text = source.read_bytes()
-    kept = Project.here().cache / "firmware" / f"{source.stem}-{hashlib.sha256(text).hexdigest()[:16]}.rom"
+@functools.cache
+def bios() -> bytes:
+    """The grader's own BIOS, which boots that image. Raises Ungradable without nasm."""
+    return assembled("bios", lambda rom: rom)
+
+
+def assembled(name: str, finish: Callable[[bytes], bytes]) -> bytes:
+    """The ROM of an assembly file, from the cache if these very sources were assembled before."""
+    sources = b"".join(file.read_bytes() for file in sorted(FOLDER.iterdir()) if file.suffix in (".asm", ".inc"))
+    kept = Project.here().cache / "firmware" / f"{name}-{hashlib.sha256(sources).hexdigest()[:16]}.rom"
     with contextlib.suppress(OSError):
         found = kept.read_bytes()
-        if is_rom(found):
+        if found and len(found) % ROM_BLOCK == 0:
             return found
-    rom = with_checksum(_assemble(source))
+    rom = finish(_assemble(FOLDER / f"{name}.asm"))
     with contextlib.suppress(OSError):
         kept.parent.mkdir(parents=True, exist_ok=True)
         unfinished = kept.with_name(f"{kept.name}.{os.getpid()}")
@@ -54,7 +61,7 @@ def _assemble(source: Path) -> bytes:
     with tempfile.TemporaryDirectory(prefix="kernelist-") as folder:
         output = Path(folder) / "rom"
         try:
-            words = ["nasm", "-w+error", "-f", "bin", "-o", str(output), str(source)]
+            words = ["nasm", "-w+error", "-i", f"{source.parent}/", "-f", "bin", "-o", str(output), str(source)]
             subprocess.run(words, check=True, capture_output=True, text=True)
         except FileNotFoundError as error:
             raise Ungradable("nasm is not installed here; ./lab doctor says how to install it") from error

@@ -26,7 +26,7 @@ from grader.machine.disk import DISK_NAME, Disk
 from grader.machine.emulator import Emulator, Setup
 from grader.machine.execution import PROBE_END, Execution, Stop
 from grader.machine.faults import NotAsRequired
-from grader.machine.firmware import option_rom
+from grader.machine.firmware import bios, option_rom
 from grader.machine.interrupts import Interrupter
 from grader.machine.report import ENTRY, LOG_MAX, Report, agreed, reports_in_memory, reports_on_console
 from grader.machine.symbols import SymbolTable
@@ -266,7 +266,7 @@ def _started(
     guest_seconds: float,
     wall_cap: float,
 ) -> Machine:
-    emulator = Emulator(image, option_rom(), setup, sandbox)
+    emulator = Emulator(image, option_rom() if setup.screen else bios(), setup, sandbox)
     machine = Machine(emulator, symbols=symbols, programs=programs, guest_seconds=guest_seconds, wall_cap=wall_cap)
     try:
         machine.connect()
