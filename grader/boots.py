@@ -99,7 +99,7 @@ class Boots:
     def __init__(self, build: Build, *, seed: str, test: str, sandbox: Sandbox | None = None) -> None:
         self.machines: list[Machine] = []
         self.nonces: list[int] = []
-        self._build = build
+        self.build = build
         self._seed = seed
         self._test = test
         self._sandbox = sandbox
@@ -135,15 +135,15 @@ class Boots:
         """
         nonce = seeds.nonce(self._seed, self._test, len(self.machines))
         self.nonces.append(nonce)
-        symbols = symbols_of(self._build.kernel_elf, _modified(self._build.kernel_elf))
+        symbols = symbols_of(self.build.kernel_elf, _modified(self.build.kernel_elf))
         replaced = programs or {}
         archive = self._archive(probe, nonce, parameters)
         archive |= {name: program(self._probe(other)) for name, other in replaced.items()}
-        own = {name: elf for name, elf in self._build.programs.items() if name not in replaced}
+        own = {name: elf for name, elf in self.build.programs.items() if name not in replaced}
         machine = Machine.start(
-            compose(self._build, archive, files=files, filesystem=filesystem),
+            compose(self.build, archive, files=files, filesystem=filesystem),
             symbols=symbols,
-            programs={**own, **self._build.probes},
+            programs={**own, **self.build.probes},
             probe=probe,
             memory_mb=memory_mb,
             sandbox=self._sandbox,
@@ -157,7 +157,7 @@ class Boots:
         return machine
 
     def _archive(self, probe: str | None, nonce: int, parameters: Mapping[str, object]) -> dict[str, bytes]:
-        archive = {name: program(elf) for name, elf in self._build.programs.items()}
+        archive = {name: program(elf) for name, elf in self.build.programs.items()}
         lines = [f"nonce={nonce}"]
         if probe is not None:
             archive[probe] = program(self._probe(probe))
@@ -166,10 +166,10 @@ class Boots:
         return archive
 
     def _probe(self, name: str) -> Path:
-        if name not in self._build.probes:
-            known = ", ".join(sorted(self._build.probes)) or "none"
+        if name not in self.build.probes:
+            known = ", ".join(sorted(self.build.probes)) or "none"
             raise LookupError(f"the lab has no probe {name!r} (it has: {known})")
-        return self._build.probes[name]
+        return self.build.probes[name]
 
     def close(self) -> None:
         """End all machines."""

@@ -104,7 +104,7 @@ def _composed(arguments: argparse.Namespace) -> Tree:
     return compose(project, lab, answer)
 
 
-def _built(arguments: argparse.Namespace) -> tuple[Build, Sandbox]:
+def _built(arguments: argparse.Namespace) -> tuple[Tree, Build, Sandbox]:
     """Compose and build what the command line names."""
     from grader.build import build_tree
     from grader.sandbox import Sandbox
@@ -113,7 +113,7 @@ def _built(arguments: argparse.Namespace) -> tuple[Build, Sandbox]:
     sandbox = Sandbox.detect(allowed=not arguments.no_sandbox)
     if sandbox.warning:
         print(f"lab: {sandbox.warning}", file=sys.stderr)
-    return build_tree(Project.here(), tree, sandbox), sandbox
+    return tree, build_tree(Project.here(), tree, sandbox), sandbox
 
 
 def tree(arguments: argparse.Namespace) -> int:
@@ -130,17 +130,18 @@ def run(arguments: argparse.Namespace) -> int:
     """Boot to the shell in this terminal, or in a window."""
     from grader import boots, terminal
 
-    build, sandbox = _built(arguments)
+    _tree, build, sandbox = _built(arguments)
     return terminal.run(boots.compose(build, {}, files=boots.texts(build)), sandbox, display=arguments.display)
 
 
 def debug(arguments: argparse.Namespace) -> int:
     """Open GDB at kernel_main or where a test fails."""
-    from grader import course, debugging
+    from grader import course, debugging, seeds
 
     lab = course.find(Project.here(), arguments.lab)
-    build, sandbox = _built(arguments)
-    return debugging.debug(lab, build, sandbox, test=arguments.test, seed=arguments.seed)
+    tree, build, sandbox = _built(arguments)
+    seed = seeds.choose(arguments.seed, tree.digest)
+    return debugging.debug(lab, build, sandbox, test=arguments.test, seed=seed)
 
 
 def doctor(_arguments: argparse.Namespace) -> int:

@@ -69,15 +69,17 @@ class Session:
             {"tests": [item.to_dict() for item in requirements if item is not None], "problems": self._problems}
         )
         while (job := self._line.receive()) is not None:
-            outcome = self._run(session, items[job["test"]], job)
+            session.config.stash[plugin.SETTING] = Setting.from_dict(job["setting"])
+            outcome = run_item(items[job["test"]])
             self._line.send({"id": job["id"], "outcome": outcome.to_dict()})
         return True
 
-    def _run(self, session: pytest.Session, item: pytest.Item, job: dict[str, Any]) -> Outcome:
-        session.config.stash[plugin.SETTING] = Setting.from_dict(job["setting"])
-        item._initrequest()  # type: ignore[attr-defined]  # forget the values of the run before
-        runtestprotocol(item, log=False, nextitem=None)
-        return plugin.outcome_of(item)
+
+def run_item(item: pytest.Item) -> Outcome:
+    """Run one collected test once, in the setting that its configuration holds; may be called again."""
+    item._initrequest()  # type: ignore[attr-defined]  # forget the values of the run before
+    runtestprotocol(item, log=False, nextitem=None)
+    return plugin.outcome_of(item)
 
 
 def pytest_arguments(tests: Path) -> list[str]:
