@@ -2,7 +2,7 @@
 # tools/; nothing is decided here.
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test run debug grade bench lint format editor clean
+.PHONY: help setup demo test run debug grade bench lint format editor picture clean
 MAKEFLAGS += --no-print-directory
 
 SET_UP := tools/set_up.sh
@@ -55,6 +55,10 @@ format: ## format C and Python files
 editor: ## write compile_commands.json for clangd
 	@$(SET_UP) build
 	@$(PYTHON) tools/compile_commands.py
+
+picture: ## make docs/board.svg, the score board in the README
+	@$(SET_UP) build
+	@$(PYTHON) tools/picture.py
 
 clean: ## remove all that was made: the environment, builds, reports
 	rm -rf .venv .venv.lock .cache report compile_commands.json .mypy_cache .ruff_cache
