@@ -37,7 +37,7 @@ from grader.tree import Tree
 
 __all__ = ["Build", "BuildFailed", "build_tree", "compile_tree"]
 
-FORMAT = 2  # of the cache's folders: another number makes all old ones unused
+FORMAT = 3  # of the cache's folders: another number makes all old ones unused
 PROBE_BYTES = 64 << 10  # room that is left on the disk image for a probe and its parameters
 # Where these differ, or a file is gone, or a new header hides another, make cannot know what to compile again.
 DECIDE_ALL = ("Makefile", ".ld")
@@ -79,28 +79,45 @@ class _Bench:
         files: Mapping[str, bytes],
         *targets: str,
         earlier: _Earlier | None = None,
-        objects: bytes = b"",
+        probes: _Probes | None = None,
         part: bool = False,
     ) -> Compiled:
-        """Run make. What `earlier` and `objects` hold is used again; `objects` whatever the sources are."""
+        """Run make. What `earlier` and `probes` hold is used again; `probes` whatever the sources are."""
+        reuse = earlier.archive(probes) if earlier else b""
         return compile_tree(
             files,
             self.sandbox,
             self.toolchain,
             optimize=self.optimize,
             targets=targets,
-            reuse=(earlier.objects.read_bytes() if earlier else b"") + objects,
+            reuse=reuse + (probes.objects.read_bytes() if probes else b""),
             changed=earlier.differences(_hashes(_kernel_files(files))) if earlier else (),
             part=part,
         )
 
 
 @dataclass(frozen=True)
+class _Probes:
+    """The compiled probes of a lab: what stands for all that they were made of, and their objects."""
+
+    digest: str
+    objects: Path
+
+
+@dataclass(frozen=True)
 class _Earlier:
-    """A build of the project's own whose objects can be used: the hashes of its sources, and its objects."""
+    """A build of the project's own whose objects can be used: the hashes of its sources, its probes, its objects."""
 
     sources: Mapping[str, str]
+    probes: str
     objects: Path
+
+    def archive(self, probes: _Probes | None) -> bytes:
+        """All that it built; linked probes only if they are made of these very objects."""
+        archive = self.objects.read_bytes()
+        if probes is not None and probes.digest == self.probes:
+            return archive
+        return _members(archive, lambda name: not name.startswith(("out/objects/probes/", "out/probes/")))
 
     def differences(self, sources: Mapping[str, str]) -> frozenset[str]:
         """The paths of `sources` that were different or absent."""
@@ -130,13 +147,11 @@ def build_tree(project: Project, tree: Tree, sandbox: Sandbox, *, optimize: str 
 
 
 def _build(bench: _Bench, tree: Tree) -> Build:
-    probes = find_or_make(
-        bench.cache, "probes", bench.key("probes", tree.given_digest), lambda: _compile_probes(bench, tree)
-    )
+    key = bench.key("probes", tree.given_digest)
+    folder = find_or_make(bench.cache, "probes", key, lambda: _compile_probes(bench, tree))
+    probes = _Probes(tree.given_digest, folder / "probes.tar")
     key = bench.key("tree", tree.digest, tree.given_digest)
-    output = find_or_make(
-        bench.cache, "builds", key, lambda: _compile_kernel(bench, tree, (probes / "probes.tar").read_bytes())
-    )
+    output = find_or_make(bench.cache, "builds", key, lambda: _compile_kernel(bench, tree, probes))
     return Build(
         tree=output / "tree",
         output=output,
@@ -163,9 +178,9 @@ def _compile_probes(bench: _Bench, tree: Tree) -> dict[str, bytes]:
     return {"probes.tar": _members(built.archive, _is_probe_object) if built else b""}
 
 
-def _compile_kernel(bench: _Bench, tree: Tree, probes: bytes) -> dict[str, bytes]:
+def _compile_kernel(bench: _Bench, tree: Tree, probes: _Probes) -> dict[str, bytes]:
     earlier = _nearest(bench, _hashes(tree.files)) or _compile_given(bench, tree)
-    built = bench.compile({**tree.files, **tree.probes}, earlier=earlier, objects=probes)
+    built = bench.compile({**tree.files, **tree.probes}, earlier=earlier, probes=probes)
     missing = [name for name in ("kernel.elf", "kernel.bin", "bootstrap.bin") if name not in built.files]
     if missing:
         raise Ungradable(f"the Makefile made no {missing[0]}")
@@ -173,7 +188,7 @@ def _compile_kernel(bench: _Bench, tree: Tree, probes: bytes) -> dict[str, bytes
     content = dict(built.files)
     content |= {f"tree/{path}": data for path, data in {**tree.files, **tree.probes}.items()}
     if tree.trusted:
-        content |= _kept_objects(bench, built, tree.files)
+        content |= _kept_objects(bench, built, tree.files, probes.digest)
     return content
 
 
@@ -197,16 +212,15 @@ def _compile_given(bench: _Bench, tree: Tree) -> _Earlier | None:
 
     def compiled() -> dict[str, bytes]:
         built = bench.compile(sources, *(f"../../out/objects/{path}.o" for path in objects), part=True)
-        return _kept_objects(bench, built, sources)
+        return _kept_objects(bench, built, sources, "")
 
     folder = find_or_make(bench.cache, "builds", bench.key("given", *sorted(_hashes(sources).values())), compiled)
     return _read_earlier(folder, bench.options())
 
 
-def _kept_objects(bench: _Bench, built: Compiled, sources: Mapping[str, bytes]) -> dict[str, bytes]:
-    index = {"options": bench.options(), "sources": _hashes(sources)}
-    objects = _members(built.archive, lambda name: not name.startswith(("out/objects/probes/", "out/probes/")))
-    return {"objects.tar": objects, "objects.json": json.dumps(index).encode()}
+def _kept_objects(bench: _Bench, built: Compiled, sources: Mapping[str, bytes], probes: str) -> dict[str, bytes]:
+    index = {"options": bench.options(), "sources": _hashes(sources), "probes": probes}
+    return {"objects.tar": built.archive, "objects.json": json.dumps(index).encode()}
 
 
 def _is_probe_object(name: str) -> bool:
@@ -243,7 +257,7 @@ def _read_earlier(folder: Path, options: str) -> _Earlier | None:
         index = json.loads((folder / "objects.json").read_bytes())
     except (OSError, ValueError):
         return None  # it has none, or was just removed
-    return _Earlier(index["sources"], folder / "objects.tar") if index["options"] == options else None
+    return _Earlier(index["sources"], index["probes"], folder / "objects.tar") if index["options"] == options else None
 
 
 def _may_hide_another(path: str, names: Mapping[str, int]) -> bool:

@@ -193,6 +193,18 @@ def test_probes_are_compiled_from_our_files_only(project: Project, lab: Lab) -> 
     assert b"cheat" in cheat.kernel_elf.read_bytes()
 
 
+def test_a_changed_probe_is_linked_again(project: Project, lab: Lab) -> None:
+    """Also where its object is new though its own source is not: a header of ours changed."""
+    put(project.root, {"labs/small/probes/knock.c": '#include "value.h"\nint main(void)\n{\n    return VALUE;\n}\n'})
+    found = set()
+    for value in ("0x12345678", "0x23456789", "0x12345678"):
+        put(project.root, {"labs/small/probes/value.h": f"#define VALUE {value}\n"})
+        elf = build_tree(project, answer(project, lab, "reference"), SANDBOX).probes["knock"].read_bytes()
+        assert int(value, 16).to_bytes(4, "little") in elf
+        found.add(elf)
+    assert len(found) == 2
+
+
 def test_what_does_not_compile_gives_the_compilers_message(project: Project, lab: Lab) -> None:
     """The first error in the first line, named as the student knows the file."""
     broken = handin(answer(project, lab, "starter"), {"kernel/message.c": "int a\nint b;\n"})
