@@ -1,0 +1,126 @@
+"""What a person does at the terminal: the shell by `./lab run`, GDB by `./lab debug`. On the real kernel."""
+
+from __future__ import annotations
+
+import os
+import pty
+import re
+import select
+import shutil
+import signal
+import subprocess
+import termios
+import time
+
+import pytest
+
+from grader.tests.test_cli import COMMAND, ENVIRONMENT, lab
+
+
+def read_until(descriptor: int, wanted: bytes, seconds: float = 60.0) -> bytes:
+    """What the terminal shows, up to `wanted`."""
+    seen = b""
+    end = time.monotonic() + seconds
+    while wanted not in seen and time.monotonic() < end:
+        if select.select([descriptor], [], [], 0.2)[0]:
+            try:
+                seen += os.read(descriptor, 4096)
+            except OSError:
+                break
+    assert wanted in seen, seen
+    return seen
+
+
+def test_the_shell_in_a_terminal() -> None:
+    """Keys go to the kernel, Ctrl-C too; Ctrl-] leaves, and the terminal is as it was."""
+    ours, theirs = pty.openpty()
+    before = termios.tcgetattr(theirs)
+    process = subprocess.Popen(
+        [*COMMAND, "run", "baseline"],
+        stdin=theirs,
+        stdout=theirs,
+        stderr=theirs,
+        env=ENVIRONMENT,
+        start_new_session=True,
+    )
+    try:
+        shown = read_until(ours, b"539> ")
+        assert b"Ctrl-] leaves" in shown and b"shell ready" in shown
+        os.write(ours, b"hello reader\r")
+        assert b"reader" in read_until(ours, b"539> ")
+        os.write(ours, b"\x03processes\r")
+        read_until(ours, b"shell")
+        os.write(ours, b"\x1d")
+        assert process.wait(20) == 0
+        assert termios.tcgetattr(theirs) == before
+    finally:
+        process.kill()
+        process.wait()
+        os.close(ours)
+        os.close(theirs)
+
+
+def test_the_shell_from_a_pipe() -> None:
+    """Commands from a file wait for the prompt; it ends when they are done, or when the kernel shuts down."""
+    done = subprocess.run(
+        [*COMMAND, "run", "baseline"], input="hello pipe\nshutdown\n", env=ENVIRONMENT, capture_output=True, text=True,
+        timeout=60, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done
+    assert "pipe" in done.stdout and "\r" not in done.stdout
+
+
+def test_a_closed_terminal_leaves_nothing_running() -> None:
+    """SIGTERM ends the emulator too."""
+    process = subprocess.Popen(
+        [*COMMAND, "run", "baseline"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env=ENVIRONMENT,
+    )
+    assert process.stdout is not None
+    read_until(process.stdout.fileno(), b"539> ")
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(20) == 130
+    process.communicate()
+
+
+needs_gdb = pytest.mark.skipif(shutil.which("gdb") is None, reason="there is no GDB here")
+
+
+def gdb(commands: str, *arguments: str) -> str:
+    """What GDB says when it is given commands."""
+    done = subprocess.run(
+        [*COMMAND, "debug", *arguments],
+        input=commands,
+        env=ENVIRONMENT,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 0, done
+    return done.stdout
+
+
+@needs_gdb
+def test_gdb_at_the_kernels_start() -> None:
+    """With sources, symbols and our commands."""
+    said = gdb("bt\nlist\nring\n", "baseline")
+    assert re.search(r"#0 +kernel_main .* at .*main\.c:\d+", said)
+    assert "serial_init" in said and "ring 0 (protected mode)" in said
+
+
+@needs_gdb
+def test_gdb_at_a_failure() -> None:
+    """The machine is as the failing test saw it."""
+    said = gdb("bt\nprocesses\n", "boot", "test_an_unmapped_buffer_is_refused", "--answer", "starter")
+    assert "panicked" in said and "panic_halt" in said and "ask_uptime" in said
+
+
+@needs_gdb
+def test_a_test_that_passes_has_no_failure_to_open() -> None:
+    """It says so instead of opening anything."""
+    done = lab("debug", "boot", "test_an_unmapped_buffer_is_refused", "--answer", "reference")
+    assert done.returncode == 0 and "passes: there is no failure" in done.stdout
