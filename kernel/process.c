@@ -62,18 +62,18 @@ static void forget_orphans(void)
     }
 }
 
-/* Puts a process into the list. Returns OK or E_FULL. */
-static int process_enter(process_t *process)
+/* Puts a process into the list, which must have a free place. */
+static void process_enter(process_t *process)
 {
-    for (uint32_t place = 0; place < PROCESSES_MAX; place++) {
-        if (processes[place] == NULL) {
-            processes[place] = process;
-            process->slot = place;
-            processes_count++;
-            return OK;
-        }
+    uint32_t place = 0;
+
+    assert(processes_count < PROCESSES_MAX);
+    while (processes[place] != NULL) {
+        place++;
     }
-    return E_FULL;
+    processes[place] = process;
+    process->slot = place;
+    processes_count++;
 }
 
 /* The part of process_create after which only success is left. */
