@@ -28,9 +28,10 @@ def test_a_lab_is_read() -> None:
 
 
 def test_every_lab_of_this_project_is_sound() -> None:
-    """What is published must be readable; each lab here is worth 100 points."""
-    for lab in load_labs(Project.here()):
-        assert lab.points == 100, lab.name
+    """What is published must be readable; a lab that students hand in is worth 100 points."""
+    project = Project.here()
+    for lab in load_labs(project):
+        assert lab.points == 100 or not project.solution(lab.name).is_dir(), lab.name
 
 
 @pytest.mark.parametrize(
