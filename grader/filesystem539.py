@@ -31,7 +31,7 @@ FILE_MAGIC = b"539file\0"
 _METADATA = struct.Struct("<8sII32s")
 
 
-class CorruptFilesystem(Exception):  # noqa: N818 (it is the finding's name, not an accident's)
+class CorruptFilesystem(Exception):
     """The bytes are no sound 539filesystem; the message names the sector and what is wrong there."""
 
 

@@ -190,6 +190,7 @@ int ata_init(void)
         return E_IO;
     }
     insw(DATA, identity, SECTOR_WORDS);
+    /* NOLINTNEXTLINE(clang-analyzer-*): it cannot see that INSW has filled the array. */
     capacity = identity[IDENTIFY_SECTORS] | (uint32_t)identity[IDENTIFY_SECTORS + 1] << 16;
     return capacity > 0 ? OK : E_IO;
 }

@@ -73,7 +73,7 @@ def grade(answer: str) -> Shown | None:
     page = Path("report") / "demo" / answer
     with tempfile.TemporaryDirectory() as folder:
         results = Path(folder) / "result.json"
-        outputs = ["--html", page, "--json", results]
+        outputs: list[str | Path] = ["--html", page, "--json", results]
         run(python("-m", "grader.cli", "grade", LAB, "--answer", answer, *outputs))
         result = json.loads(results.read_text()) if results.exists() else {"gradable": False}
     if not result["gradable"]:

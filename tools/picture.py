@@ -13,7 +13,7 @@ from grader.progress import Progress
 from grader.verdict import Grading
 
 LAB, ANSWER = "boot", "mutant:checks_the_start_only"
-WIDTH = 100
+WIDTH = 110
 # The picture's own fonts would be fetched from a server far away; every reader has one of these.
 FONTS = re.compile(r"@font-face \{.*?\}\s*", re.S)
 FAMILY = "ui-monospace, 'Fira Code', 'DejaVu Sans Mono', Menlo, Consolas, monospace"
