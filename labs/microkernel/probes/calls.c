@@ -157,8 +157,10 @@ static int relay(void)
         message_t letter = {0};
         result = ipc_receive(ENDPOINT_ANY, &letter, 0);
         uint32_t client = letter.sender;
+        letter.sender = 0;
         if (result == 0)
             result = ipc_call(crew.a, &letter, 0);
+        letter.sender = 0;
         if (result == 0)
             result = ipc_reply(client, &letter);
     }

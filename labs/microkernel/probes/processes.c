@@ -305,10 +305,11 @@ static int garbage(void)
     return 0;
 }
 
-/* Starts a child that outlives it. */
+/* Starts children that outlive it. */
 static int negligent(void)
 {
-    crew_start("leaf", 0, ticks() + 1);
+    for (int i = 0; i < 4; i++)
+        crew_start("leaf", 0, ticks() + 2);
     return 6;
 }
 
@@ -324,7 +325,7 @@ static int orphans(void)
         right += crew_wait(pid) == EXIT_KILLED;
     }
     probe_report("killed_parents", right);
-    for (int i = 0; i < 80; i++)
+    for (int i = 0; i < 16; i++)
         right += crew_wait(crew_start("negligent", 0, 0)) == 6;
     sleep(6);
     probe_report("right", right);

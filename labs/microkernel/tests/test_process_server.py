@@ -207,8 +207,10 @@ def test_garbage_does_not_harm_the_process_server(boot_served: Start) -> None:
     usually="the server stumbles over a client that is gone, or never forgets an orphan",
 )
 def test_parents_that_die_are_no_burden(boot_served: Start) -> None:
-    """A parent killed while it waits, and 80 parents that do not wait, leave no process behind."""
+    """A parent killed while it waits, and 16 parents that do not wait for their four children, leave no process
+    behind.
+    """
     report = boot_served("processes", role="orphans").finish()
     assert report["killed_parents"] == 4
-    assert report["right"] == 84
+    assert report["right"] == 20
     assert report["left"] == 0
