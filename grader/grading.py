@@ -27,7 +27,11 @@ from grader.progress import Progress
 from grader.sandbox import Sandbox
 from grader.setting import Setting
 from grader.tree import Answer, Tree, compose
-from grader.verdict import Graded, Grading, Outcome, Requirement, Verdict
+from grader.verdict import Graded, Grading, Outcome, Requirement, Verdict, ungradable
+
+
+GRADING_SECONDS_MAX = 1200.0
+"""A hand-in whose every test comes to its cap must not hold up the queue: after so long the rest is ungradable."""
 
 
 @dataclass(frozen=True)
@@ -130,17 +134,25 @@ def _grade(
     outcomes: dict[str, Outcome] = {}
     for requirement in requirements:
         pool.submit(Job(requirement.name, setting.to_dict()))
+    end = time.monotonic() + GRADING_SECONDS_MAX
     while pool.outstanding:
         done = pool.next(1.0)
-        if done is None:
+        if done is not None:
+            outcomes[done[0].test] = done[1]
+        elif time.monotonic() > end:
+            late = f"grading took more than {GRADING_SECONDS_MAX:.0f} s"
+            outcomes |= {
+                known.name: ungradable(known.name, late) for known in requirements if known.name not in outcomes
+            }
+        else:
             continue
-        job, outcome = done
-        outcomes[job.test] = outcome
         grading.tests = [
             finished(lab, known, outcomes[known.name], request) for known in requirements if known.name in outcomes
         ]
         grading.gradable = not any(test.outcome.verdict is Verdict.UNGRADABLE for test in grading.tests)
         progress.step()
+        if len(outcomes) == len(requirements):
+            break
 
 
 def select(requirements: Iterable[Requirement], only: tuple[str, ...]) -> list[Requirement]:

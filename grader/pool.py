@@ -31,6 +31,9 @@ SILENCE_MAX = 300.0
 START_MAX = 120.0
 """Seconds in which a worker must have collected the tests, on however busy a host."""
 
+RETRIES_MAX = 8
+"""Ungradable tests that are tried once more, in all: a hand-in cannot use up the queue by making every test so."""
+
 _LONG_ANSWER = 4 << 20
 
 
@@ -63,7 +66,7 @@ class _Worker:
 class Pool:
     """Workers over one lab's tests. A context manager: leaving it ends all of them."""
 
-    def __init__(self, tests: Path, workers: int) -> None:
+    def __init__(self, tests: Path, workers: int, *, retries: int = RETRIES_MAX) -> None:
         self._tests = tests
         self._selector = selectors.DefaultSelector()
         self._workers: list[_Worker] = []
@@ -72,6 +75,7 @@ class Pool:
         self._requirements: list[Requirement] | None = None
         self._deaths_at_start = 0
         self._broken: PoolError | None = None
+        self._retries_left = retries
         for _ in range(workers):
             self._start()
 
@@ -193,7 +197,8 @@ class Pool:
         self._finish(job, tried, Outcome.from_dict(message["outcome"]))
 
     def _finish(self, job: Job, tried: int, outcome: Outcome) -> None:
-        if outcome.verdict is Verdict.UNGRADABLE and not tried:
+        if outcome.verdict is Verdict.UNGRADABLE and not tried and self._retries_left:
+            self._retries_left -= 1
             self._waiting.appendleft((job, tried + 1))
         else:
             self._finished.append((job, outcome))

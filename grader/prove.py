@@ -35,6 +35,9 @@ from grader.verdict import Outcome, Requirement, Verdict
 BUSY_LOOPS = 2
 BUILDERS = 2
 
+RETRIES_MAX = 200
+"""Among thousands of tests, those that a busy computer made ungradable and that are tried once more."""
+
 
 @dataclass(frozen=True)
 class Expectation:
@@ -158,7 +161,7 @@ class Prover:
         Raises WrongUse, MutantError, MarkerError, Ungradable or PoolError.
         """
         began = time.monotonic()
-        with Pool(self.lab.folder / "tests", workers) as pool:
+        with Pool(self.lab.folder / "tests", workers, retries=RETRIES_MAX) as pool:
             self.requirements = sorted(pool.requirements(), key=lambda requirement: requirement.stage)
             chosen, self.problems = expectations(self.project, self.lab, self.requirements)
             self.problems += inspect(self.lab, self.requirements)
