@@ -160,6 +160,9 @@ def command_line(setup: Setup, lines: Sequence[int], disk: int, rom: int) -> lis
     monitor, gdb, qtest = lines
     words = [
         *("-nodefaults", "-no-user-config", "-display", "none", "-S"),
+        # Without a local APIC an interrupt that is raised while the machine is stopped comes before the very next
+        # instruction; with one, the emulator looks at it an instruction later.
+        *("-cpu", "qemu32,-apic"),
         *("-machine", "pc", "-accel", "tcg,tb-size=32", "-m", str(setup.memory_mb)),
         *("-icount", f"shift={SHIFT},sleep=off", "-rtc", "base=2024-01-01T00:00:00,clock=vm"),
         *("-action", "reboot=shutdown,shutdown=pause,watchdog=pause", "-device", "ib700"),

@@ -34,6 +34,9 @@ PANIC_FUNCTION = "panic_halt"
 PROBE_END = "probe_finish"
 """Where a probe ends (grader/probes/probe.h)."""
 
+SERIAL_BYTES_MAX = 1 << 20
+"""Bytes on the serial line after which a guest is taken to print without end: each costs the host a microsecond."""
+
 _LOOK_EVERY = 0.1  # seconds between looks at the limits while the guest runs
 _LOOKS_WITHOUT_PROGRESS = 10
 _WATCHDOG_PORT, _WATCHDOG_OFF_PORT = 0x443, 0x441
@@ -62,7 +65,8 @@ class Execution(Inspection):
         guest_seconds: float,
         wall_cap: float,
     ) -> None:
-        super().__init__(GdbRemote(emulator.gdb), Qmp(emulator.monitor), symbols, programs)
+        memory_bytes = emulator.setup.memory_mb << 20
+        super().__init__(GdbRemote(emulator.gdb), Qmp(emulator.monitor), symbols, programs, memory_bytes)
         self._emulator = emulator
         self._guest_seconds = guest_seconds
         self._wall_cap = wall_cap
@@ -243,7 +247,9 @@ class Execution(Inspection):
                 reply = self._run(arrived)
             except (StubClosed, QmpClosed) as error:
                 raise self._left() from error
-            self._expired = self._expired or reply.signal == Signal.ALARM
+            self._expired = self._expired or reply.signal == Signal.ALARM or self._flooded()
+            if self._flooded():
+                raise self._hang(awaited)  # wherever it came meanwhile: the same verdict on a slower host
             stop = Stop(self.eip(), reply.watched) if reply.signal == Signal.TRAP else None
             if stop is not None and self._points_at(stop):
                 return stop
@@ -333,6 +339,7 @@ class Execution(Inspection):
         executed, seconds = self.instructions() - self._instructions_before, self._guest_clock() - self._clock_before
         beyond = (
             executed > self._guest_seconds * INSTRUCTIONS_PER_SECOND * _MARGIN
+            or self._flooded()
             or seconds > self._guest_seconds + 2
             or (idle.unchanged((executed, seconds)) and "HLT=1" in self._qmp.human("info registers"))
         )
@@ -340,6 +347,9 @@ class Execution(Inspection):
             self._qmp.command("stop")
             self._expired = True
         return beyond
+
+    def _flooded(self) -> bool:
+        return self._emulator.serial.buffer.total > SERIAL_BYTES_MAX
 
     def _guest_clock(self) -> float:
         """Seconds of guest time, by the battery-backed clock: to a second, and the guest can set it."""
@@ -370,6 +380,8 @@ class Execution(Inspection):
 
     def _hang(self, awaited: str) -> Hang:
         limit = f"{self._guest_seconds:g} s of guest time ({self.instructions():,} instructions)"
+        if self._flooded():
+            limit = f"{SERIAL_BYTES_MAX >> 20} MB of serial output"
         visited = [] if self.registers().halted else self.functions_of(self._visited())
         self.diagnosis = explain.hang(self, self.serial, visited, awaited, limit)
         return Hang(self.diagnosis)

@@ -21,6 +21,7 @@ from grader.machine.registers import Registers, parse_registers
 from grader.machine.symbols import Place, SymbolMissing, SymbolTable, Types
 
 SCREEN_ADDRESS, SCREEN_COLUMNS, SCREEN_ROWS = 0xB8000, 80, 25
+_DEVICES = 0xC0000000  # physical addresses from here on belong to devices and firmware
 _KERNEL_HALF = 0xC0000000  # where the kernel is linked
 _RECOGNIZED_BY = 24  # bytes of code that tell one program from another
 
@@ -33,9 +34,12 @@ def _program_symbols(elf: Path, _modified: int) -> SymbolTable:
 class Inspection:
     """A stopped machine. Addresses and sizes are in bytes; `cr3` is that of the running process if not given."""
 
-    def __init__(self, gdb: GdbRemote, monitor: Qmp, symbols: SymbolTable, programs: Mapping[str, Path]) -> None:
+    def __init__(
+        self, gdb: GdbRemote, monitor: Qmp, symbols: SymbolTable, programs: Mapping[str, Path], memory_bytes: int
+    ) -> None:
         self._gdb = gdb
         self._qmp = monitor
+        self._memory_bytes = memory_bytes
         self._registers: Registers | None = None
         self.symbols = symbols
         """The kernel's symbols."""
@@ -51,7 +55,10 @@ class Inspection:
     # Memory
 
     def read_physical(self, address: int, length: int) -> bytes:
-        """Physical memory. Raises UnreadableMemory where none answers."""
+        """Physical memory. Raises UnreadableMemory where there is none."""
+        if address + length > self._memory_bytes and address < _DEVICES:
+            size = f"there are {self._memory_bytes >> 20} MB"
+            raise UnreadableMemory(f"no memory answers at the physical address {address:#010x}: {size}")
         try:
             return self._gdb.read(address, length)
         except StubError as error:
