@@ -247,7 +247,7 @@ class Execution(Inspection):
                 reply = self._run(arrived)
             except (StubClosed, QmpClosed) as error:
                 raise self._left() from error
-            self._expired = self._expired or reply.signal == Signal.ALARM or self._flooded()
+            self._expired = self._expired or reply.signal == Signal.ALARM
             if self._flooded():
                 raise self._hang(awaited)  # wherever it came meanwhile: the same verdict on a slower host
             stop = Stop(self.eip(), reply.watched) if reply.signal == Signal.TRAP else None

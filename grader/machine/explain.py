@@ -43,7 +43,7 @@ def triple_fault(machine: Inspection, output: bytes, exceptions: Sequence[Logged
         first = chain[0]
         sentences[0] = (
             f"Triple fault: {_exception_at(machine, first)} could not be delivered, "
-            "nor could the double fault that followed, so the processor shut down."
+            "nor could the exceptions that followed from that, so the processor shut down."
         )
         sentences += _about_page_fault(machine, first)
     sentences += _about_delivery(machine, chain[0].vector if chain else None)
@@ -157,15 +157,23 @@ def state_in_words(machine: Inspection) -> list[str]:
 
 
 def _last_chain(exceptions: Sequence[LoggedException]) -> list[LoggedException]:
-    """The exceptions that belong to the triple fault: those at the last one's instruction, from its first cause on."""
+    """The exceptions that led to the triple fault, from the first cause to the last, all at one instruction."""
     chain: list[LoggedException] = []
     for found in reversed(exceptions):
-        if chain and (found.pc != chain[0].pc or len(chain) == 3):
+        if chain and not (found.pc == chain[0].pc and _followed_from(chain[0], found)):
             break
         chain.insert(0, found)
-        if found.vector != DOUBLE_FAULT and len(chain) > 1:
-            break
     return chain
+
+
+def _followed_from(later: LoggedException, earlier: LoggedException) -> bool:
+    """Whether `later` was raised by the attempt to deliver `earlier`."""
+    if later.vector == DOUBLE_FAULT:
+        return earlier.vector != DOUBLE_FAULT
+    if later.vector == PAGE_FAULT:
+        return earlier.vector not in (PAGE_FAULT, DOUBLE_FAULT)
+    names_gate = bool(later.error_code & 2)
+    return names_gate and later.error_code >> 3 == earlier.vector
 
 
 def _exception_at(machine: Inspection, found: LoggedException) -> str:
