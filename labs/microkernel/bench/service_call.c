@@ -1,6 +1,7 @@
 /*
- * The experiment's service as a monolithic kernel gives it: a system call that takes the words from the program, works
- * on them, and puts them back. bench.py adds this file to the kernel without any answer.
+ * The experiment's service as a monolithic kernel gives it: a system call that takes the words from
+ * the program, works on them, and puts them back. bench.py adds this file to the kernel without any
+ * answer.
  */
 #include "error.h"
 #include "interrupt.h"

@@ -1,7 +1,8 @@
 /*
- * The experiment: how many instructions it takes to have a service done by a function, by the kernel, and by a server
- * in another address space. The time-stamp counter stands for an instruction counter: on the grader's machine it
- * advances by the same number with each instruction, and `unit` says by which.
+ * The experiment: how many instructions it takes to have a service done by a function, by the
+ * kernel, and by a server in another address space. The time-stamp counter stands for an
+ * instruction counter: on the grader's machine it advances by the same number with each
+ * instruction, and `unit` says by which.
  */
 #include "crew.h"
 #include "service.h"
@@ -119,7 +120,8 @@ static int messages(void)
 int main(const char *argument)
 {
     static const struct crew_role roles[] = {
-        {"function", function}, {"kernel", kernel}, {"messages", messages}, {"serving", serving}, {NULL, NULL},
+        {"function", function}, {"kernel", kernel}, {"messages", messages},
+        {"serving", serving},   {NULL, NULL},
     };
     return crew_play("measure", argument, roles);
 }

@@ -29,14 +29,14 @@ process_t *get_next_process(void)
     return &idle_process;
 }
 
-void scheduler(void)
+void switch_to(process_t *next)
 {
     process_t *previous = current_process;
 
     if (previous->state == RUNNING) {
         previous->state = READY;
     }
-    current_process = get_next_process();
+    current_process = next;
     current_process->state = RUNNING;
     if (current_process != previous) {
         // STAGE 1 {
@@ -44,4 +44,12 @@ void scheduler(void)
         // STAGE 1 }
         run_next_process(&previous->context, &current_process->context);
     }
+}
+
+void scheduler(void)
+{
+    if (current_process->state == RUNNING) {
+        current_process->state = READY; /* it may be the next one again */
+    }
+    switch_to(get_next_process());
 }

@@ -17,6 +17,9 @@ void scheduler_init(void);
  * process that blocks, yields or ends; returns when the caller's turn has come again. */
 void scheduler(void);
 
+/* Gives the processor to that process, which is ready or idle. */
+void switch_to(process_t *next);
+
 /* The next ready process in round-robin order; the idle process when there is none. */
 process_t *get_next_process(void);
 

@@ -141,7 +141,8 @@ static void enqueue(port_t *receiver, port_t *sender)
     receiver->last = sender;
 }
 
-/* Takes one out; NULL stands for the longest-waiting one. Returns NULL if it is not in the queue. */
+/* Takes one out; NULL stands for the longest-waiting one. Returns NULL if it is not in the queue.
+ */
 static port_t *dequeue(port_t *receiver, const port_t *wanted)
 {
     port_t *before = NULL;
@@ -488,7 +489,8 @@ static void wake_partners(const port_t *dead)
     for (uint32_t slot = 0; slot < PROCESSES_MAX; slot++) {
         port_t *port = &ports[slot];
 
-        if (port->process != NULL && port->activity != IPC_IDLE && port->partner == dead->endpoint) {
+        if (port->process != NULL && port->activity != IPC_IDLE &&
+            port->partner == dead->endpoint) {
             wake(port, E_DEAD);
         }
     }

@@ -25,15 +25,15 @@ typedef struct port {
     process_t *process;  /* NULL when nobody has the slot */
     endpoint_t endpoint; /* of the present or, without one, of the last process; 0 before any */
     enum ipc_activity activity;
-    endpoint_t partner;        /* whom it waits for; for IPC_RECEIVING also ANY or KERNEL */
-    virtual_address_t buffer;  /* where the message it waits for must go */
-    message_t message;         /* SENDING, CALLING, AWAITING: what it sent */
-    uint32_t flags;            /* CALLING, AWAITING: the flags of its call */
-    int result;                /* what its system call returns when it wakes */
-    struct port *first, *last; /* the senders that wait for this process, in order */
-    struct port *next;         /* SENDING, CALLING: who stands behind it in the same queue */
-    endpoint_t woken;          /* whom it last made ready; 0 for nobody */
-    uint32_t notified;         /* bits it has not been told of yet */
+    endpoint_t partner;          /* whom it waits for; for IPC_RECEIVING also ANY or KERNEL */
+    virtual_address_t buffer;    /* where the message it waits for must go */
+    message_t message;           /* SENDING, CALLING, AWAITING: what it sent */
+    uint32_t flags;              /* CALLING, AWAITING: the flags of its call */
+    int result;                  /* what its system call returns when it wakes */
+    struct port *first, *last;   /* the senders that wait for this process, in order */
+    struct port *next;           /* SENDING, CALLING: who stands behind it in the same queue */
+    endpoint_t woken;            /* whom it last made ready; 0 for nobody */
+    uint32_t notified;           /* bits it has not been told of yet */
     uint32_t interrupt_bits[16]; /* for each request line: with which bits to notify it */
 } port_t;
 

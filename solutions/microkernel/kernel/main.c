@@ -87,8 +87,7 @@ void timer_handler(trap_frame_t *frame)
 //:
 // STAGE 4 }
 // STAGE 2 {
-//: /* The boot archive's parameters may name another program than the shell, and give it an argument.
-//:  */
+//: /* The boot archive's parameters may name another program, and give it an argument. */
 //: static void start_first_program(void)
 //: {
 //:     char name[FILE_NAME_MAX + 1];

@@ -6,7 +6,8 @@
 //:  */
 /*
  * Processes, as far as the kernel must know them: their list, and how each one runs, blocks and
- * ends. Whose child a process is, who waits for whom, and what a pid means, the process server knows.
+ * ends. Whose child a process is, who waits for whom, and what a pid means, the process server
+ * knows.
  */
 // STAGE 2 }
 #include "process.h"
@@ -75,21 +76,21 @@ static void process_forget(process_t *zombie)
 //: }
 //:
 // STAGE 2 }
-/* Puts a process into the list. Returns OK or E_FULL. */
-static int process_enter(process_t *process)
+/* Puts a process into the list, which must have a free place. */
+static void process_enter(process_t *process)
 {
-    for (uint32_t place = 0; place < PROCESSES_MAX; place++) {
-        if (processes[place] == NULL) {
-            processes[place] = process;
-            process->slot = place;
-            processes_count++;
-            // STAGE 1 {
-            ipc_open(process);
-            // STAGE 1 }
-            return OK;
-        }
+    uint32_t place = 0;
+
+    assert(processes_count < PROCESSES_MAX);
+    while (processes[place] != NULL) {
+        place++;
     }
-    return E_FULL;
+    processes[place] = process;
+    process->slot = place;
+    processes_count++;
+    // STAGE 1 {
+    ipc_open(process);
+    // STAGE 1 }
 }
 
 // STAGE 2 {

@@ -29,18 +29,25 @@
 //:     uint32_t pid;    /* unique, never used again */
 //:     uint32_t parent; /* pid of the parent, 0 when none will ask for the exit status */
 //:     char name[FILE_NAME_MAX + 1];
+//:     uint32_t slot; /* its place in the list */
+//:     process_state_t state;
+//:     process_context_t context;
+//:     uint32_t wake_tick;  /* SLEEPING: until this tick */
+//:     const void *channel; /* WAITING: for process_wake of this channel */
+//:     int exit_status;     /* ZOMBIE: what the parent will be told */
+//: } process_t;
 /* The kernel's part of the process control block (PCB). */
 typedef struct process {
     uint32_t pid;                 /* what the process server calls it; here only to be shown */
     char name[FILE_NAME_MAX + 1]; /* likewise */
-// STAGE 2 }
-    uint32_t slot; /* its place in the list */
+    uint32_t slot;                /* its place in the list */
     process_state_t state;
     process_context_t context;
     uint32_t wake_tick;  /* SLEEPING: until this tick */
     const void *channel; /* WAITING: for process_wake of this channel */
-    int exit_status;     /* ZOMBIE: what the parent will be told */
+    int exit_status;     /* ZOMBIE: what the process server will be told */
 } process_t;
+// STAGE 2 }
 
 /* All processes; free places are NULL. */
 extern process_t *processes[PROCESSES_MAX];

@@ -5,8 +5,8 @@
 //:  */
 /*
  * Who runs next: the kernel's side of the scheduler server. The kernel trusts the server with the
- * choice and with nothing else: what it answers is checked, and when it does not answer, or is gone,
- * the processes take turns as they would without it.
+ * choice and with nothing else: what it answers is checked, and when it does not answer, or is
+ * gone, the processes take turns as they would without it.
  *
  * The server is a process, so it needs the processor to say who gets the processor. That is no
  * circle, since one rule comes before every choice: when the server is ready, it is the one to run.
@@ -27,10 +27,10 @@
 /* A wrong answer that was just reported is not reported again for so many ticks. */
 #define REFUSAL_TICKS 100
 
-static process_t *server;   /* the scheduler server; NULL: there is none to be trusted */
-static bool asked;          /* it has been asked and has not answered */
-static bool answered;       /* it has answered `chosen`, and that has not been carried out yet */
-static uint32_t chosen;     /* the slot that it answered */
+static process_t *server; /* the scheduler server; NULL: there is none to be trusted */
+static bool asked;        /* it has been asked and has not answered */
+static bool answered;     /* it has answered `chosen`, and that has not been carried out yet */
+static uint32_t chosen;   /* the slot that it answered */
 static uint32_t silent_ticks;
 static uint32_t ended_slot; /* whose quantum ended last, until the server is told; or SLOT_NONE */
 

@@ -10,7 +10,8 @@
 #include "system_call.h"
 
 /* Flags of ipc_call that open a window: until the reply, the receiver may read or write the bytes
- * of the caller's memory that the request's payload names. E_FAULT when the caller may not itself. */
+ * of the caller's memory that the request's payload names. E_FAULT when the caller may not itself.
+ */
 #define IPC_READABLE 2u
 #define IPC_WRITABLE 4u
 
@@ -23,7 +24,7 @@ enum server_call {
     SYSTEM_CALL_WINDOW_WRITE = 41,  /* (caller, offset, buffer, length) into its window */
     SYSTEM_CALL_PROCESS_START = 42, /* (const struct process_plan *) -> its endpoint */
     SYSTEM_CALL_PROCESS_END = 43,   /* (endpoint, status) */
-    SYSTEM_CALL_PROCESS_REAP = 44,  /* (struct ended_process *) of one that has ended; E_NOT_FOUND */
+    SYSTEM_CALL_PROCESS_REAP = 44, /* (struct ended_process *) of one that has ended; E_NOT_FOUND */
     SYSTEM_CALL_PROCESS_STATE = 45, /* (endpoint) -> its process_state_t */
     SYSTEM_CALL_ARCHIVE_READ = 46,  /* (name, buffer, offset, length) -> bytes read */
 };

@@ -1,7 +1,7 @@
 /*
- * The file server: an ordinary program, in ring 3, that owns the disk. The driver and the filesystem
- * are the kernel's own sources, in the folder file_server; only their caller is new. The one thing
- * that this program may do and others may not is to use the disk's ports.
+ * The file server: an ordinary program, in ring 3, that owns the disk. The driver and the
+ * filesystem are the kernel's own sources, in the folder file_server; only their caller is new. The
+ * one thing that this program may do and others may not is to use the disk's ports.
  */
 // STAGE 4 {
 //: #include "ipc.h"
@@ -85,8 +85,8 @@ static int serve_read(message_t *request)
 static int serve_list(const message_t *request)
 {
     /* Every file has a sector at least, so there cannot be more. */
-    const uint32_t max = smaller(request->payload[WINDOW_LENGTH] / sizeof(struct file_entry),
-                                 disk_sectors());
+    const uint32_t max =
+        smaller(request->payload[WINDOW_LENGTH] / sizeof(struct file_entry), disk_sectors());
     int result = buffer_map(max * sizeof(struct file_entry));
 
     if (result != OK) {

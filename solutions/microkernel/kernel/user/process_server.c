@@ -1,7 +1,8 @@
 /*
  * The process server: an ordinary program, in ring 3, that owns the processes list. It says which
  * processes there are, whose children they are, who waits for whom, and what becomes of an exit
- * status. The kernel keeps only what it needs to run a process, and tells this server when one ends.
+ * status. The kernel keeps only what it needs to run a process, and tells this server when one
+ * ends.
  */
 // STAGE 2 {
 //: #include "ipc.h"
@@ -94,8 +95,8 @@ static void process_init(process_t *process, const struct process_plan *plan, en
 /* A piece of a program's file: from the boot archive, or else from the disk. */
 static int read_program(const char *name, void *buffer, uint32_t offset, uint32_t length)
 {
-    const int bytes = system_call(SYSTEM_CALL_ARCHIVE_READ, (uint32_t)name, (uint32_t)buffer,
-                                  offset, length, 0);
+    const int bytes =
+        system_call(SYSTEM_CALL_ARCHIVE_READ, (uint32_t)name, (uint32_t)buffer, offset, length, 0);
 
     return bytes == E_NOT_FOUND ? read_file(name, buffer, offset, length) : bytes;
 }
@@ -394,9 +395,8 @@ static int serve(process_t *client, message_t *request)
 
 static void start_servers(void)
 {
-    const struct process_plan self = {.pid = (uint32_t)getpid(),
-                                      .name = "process_server",
-                                      .service = SERVICE_PROCESS};
+    const struct process_plan self = {
+        .pid = (uint32_t)getpid(), .name = "process_server", .service = SERVICE_PROCESS};
 
     last_pid = self.pid;
     process_init(&processes[0], &self, (endpoint_t)ipc_endpoint(), 0);
