@@ -65,6 +65,12 @@ def exception_name(vector: int) -> str:
     return f"{EXCEPTIONS.get(vector, 'interrupt')} (vector {vector})"
 
 
+def an_exception(vector: int) -> str:
+    """`a page fault (vector 14)`, `an invalid opcode (vector 6)`."""
+    name = exception_name(vector)
+    return f"{'an' if name[0] in 'aeiou' else 'a'} {name}"
+
+
 def error_code_in_words(vector: int, error_code: int) -> str:
     """The error code decoded; empty for exceptions that have none, or whose code says nothing."""
     if vector == PAGE_FAULT:

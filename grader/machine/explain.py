@@ -16,6 +16,7 @@ from grader.machine.diagnosis import (
     Diagnosis,
     FaultLine,
     LoggedException,
+    an_exception,
     error_code_in_words,
     exception_name,
     fault_lines,
@@ -126,7 +127,7 @@ def process_fault(machine: Inspection, fault: FaultLine) -> str:
     at = f" of address {fault.cr2:#010x}" if fault.vector == PAGE_FAULT else ""
     name = untrusted.plain(fault.program)
     decoded = f" ({words}{at})" if words else ""
-    what = f"a {exception_name(fault.vector)} at {where}{decoded}"
+    what = f"{an_exception(fault.vector)} at {where}{decoded}"
     return f"The kernel ended process {fault.pid} ({name}) because of {what}"
 
 
@@ -179,7 +180,7 @@ def _followed_from(later: LoggedException, earlier: LoggedException) -> bool:
 def _exception_at(machine: Inspection, found: LoggedException) -> str:
     words = error_code_in_words(found.vector, found.error_code)
     ring = f" in ring {found.cpl}"
-    return f"a {exception_name(found.vector)} at {_place(machine, found)}{ring}" + (f" ({words})" if words else "")
+    return f"{an_exception(found.vector)} at {_place(machine, found)}{ring}" + (f" ({words})" if words else "")
 
 
 def _place(machine: Inspection, found: LoggedException) -> str:
