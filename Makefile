@@ -32,9 +32,10 @@ run: ## boot to the shell in this terminal [LAB=name] [ANSWER=...] [WINDOW=1 for
 	@$(SET_UP) build
 	@./lab run "$(or $(LAB),baseline)" $(if $(ANSWER),--answer "$(ANSWER)") $(if $(WINDOW),--display)
 
-debug: ## open GDB at kernel_main [LAB=name] [TEST=name] [ANSWER=...]
+debug: ## open GDB at kernel_main, or where a test fails [LAB=name] [TEST=name] [ANSWER=...] [PROGRAM=...]
 	@$(SET_UP) build debug
-	@./lab debug "$(or $(LAB),baseline)" $(if $(TEST),"$(TEST)") $(if $(ANSWER),--answer "$(ANSWER)")
+	@./lab debug "$(or $(LAB),baseline)" $(if $(TEST),"$(TEST)") $(if $(ANSWER),--answer "$(ANSWER)") \
+	    $(if $(PROGRAM),--program "$(PROGRAM)")
 
 grade: ## grade an answer: LAB=name [ANSWER=starter|reference|stage:2|mutant:name|path] [TEST=name]
 	@$(if $(LAB),,echo 'Which lab? make grade LAB=boot, for one; ./lab list names all.' >&2; exit 2)

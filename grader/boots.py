@@ -118,6 +118,7 @@ class Boots:
         *,
         files: Mapping[str, bytes] | None = None,
         programs: Mapping[str, str] | None = None,
+        first: str = "",
         guest_seconds: float = GUEST_SECONDS,
         memory_mb: int = 32,
         screen: bool = False,
@@ -128,16 +129,18 @@ class Boots:
     ) -> Machine:
         """A machine that starts `probe` first, with `parameters` and a nonce; `probe=None` starts the shell.
 
-        `files` are put on 539filesystem beside the tree's programs. `machine.nonce` is the value that was drawn.
-        `programs` puts probes in the places of programs: with `{"scheduler_server": "evil"}` the probe `evil` is
-        started as that. `screen` adds a VGA card, `exit_device` isa-debug-exit; `disk` is its condition, and
-        `filesystem` stands on it as it is, in place of a sound one. The other names are the probe's own parameters.
+        `first` is what a person would type at the shell: this program of the tree runs in its place, with what
+        follows it as its argument. `files` are put on 539filesystem beside the tree's programs. `machine.nonce`
+        is the value that was drawn. `programs` puts probes in the places of programs: with
+        `{"scheduler_server": "evil"}` the probe `evil` is started as that. `screen` adds a VGA card,
+        `exit_device` isa-debug-exit; `disk` is its condition, and `filesystem` stands on it as it is, in place
+        of a sound one. The other names are the probe's own parameters.
         """
         nonce = seeds.nonce(self._seed, self._test, len(self.machines))
         self.nonces.append(nonce)
         symbols = symbols_of(self.build.kernel_elf, _modified(self.build.kernel_elf))
         replaced = programs or {}
-        archive = self._archive(probe, nonce, parameters)
+        archive = self._archive(probe, first, nonce, parameters)
         archive |= {name: program(self._probe(other)) for name, other in replaced.items()}
         own = {name: elf for name, elf in self.build.programs.items() if name not in replaced}
         machine = Machine.start(
@@ -156,12 +159,15 @@ class Boots:
         self.machines.append(machine)
         return machine
 
-    def _archive(self, probe: str | None, nonce: int, parameters: Mapping[str, object]) -> dict[str, bytes]:
+    def _archive(self, probe: str | None, first: str, nonce: int, parameters: Mapping[str, object]) -> dict[str, bytes]:
         archive = {name: program(elf) for name, elf in self.build.programs.items()}
         lines = [f"nonce={nonce}"]
         if probe is not None:
             archive[probe] = program(self._probe(probe))
             lines = [f"init={probe}", f"argument={argument_of({**parameters, 'nonce': nonce})}", *lines]
+        elif first:
+            name, _, argument = first.partition(" ")
+            lines = [f"init={name}", f"argument={argument.strip()}", *lines]
         archive["parameters"] = ("\n".join(lines) + "\n").encode()
         return archive
 

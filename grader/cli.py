@@ -102,6 +102,9 @@ def _parser() -> Parser:
     debug = command("debug", "open GDB where a test fails, or at kernel_main", _DEBUG)
     _lab(debug)
     debug.add_argument("test", metavar="TEST", nargs="?", help="a test's name; left out: stop at kernel_main")
+    debug.add_argument(
+        "--program", metavar="'NAME ARGUMENT'", default="", help="run this in the shell's place (without TEST)"
+    )
     _answer(debug)
     _seed(debug)
     _sandbox(debug)

@@ -141,7 +141,7 @@ def debug(arguments: argparse.Namespace) -> int:
     lab = course.find(Project.here(), arguments.lab)
     tree, build, sandbox = _built(arguments)
     seed = seeds.choose(arguments.seed, tree.digest)
-    return debugging.debug(lab, build, sandbox, test=arguments.test, seed=seed)
+    return debugging.debug(lab, build, sandbox, test=arguments.test, program=arguments.program, seed=seed)
 
 
 def doctor(_arguments: argparse.Namespace) -> int:

@@ -19,7 +19,7 @@ import pytest
 from grader import plugin, tools, untrusted, worker
 from grader.boots import Boots
 from grader.build import Build
-from grader.faults import Ungradable
+from grader.faults import Ungradable, WrongUse
 from grader.lab_file import Lab
 from grader.machine import Machine, MachineStopped
 from grader.machine.debugger import Handover
@@ -33,13 +33,16 @@ START = "kernel_main"
 COMMANDS = Path(__file__).with_name("gdb") / "commands.py"
 
 
-def debug(lab: Lab, build: Build, sandbox: Sandbox, *, test: str | None, seed: str) -> int:
+def debug(lab: Lab, build: Build, sandbox: Sandbox, *, test: str | None, program: str, seed: str) -> int:
     """Open GDB at a test's failure, or at the kernel's start when `test` is None. Returns the exit status.
 
+    `program` then runs in the shell's place, since the terminal is GDB's.
     Raises WrongUse for an unknown test, Ungradable when there is no GDB or no emulator.
     """
     if test is None:
-        return _at_start(build, sandbox, seed)
+        if program.split(" ")[0] not in ["", *build.programs]:
+            raise WrongUse(f"there is no program {program!r}: there are {', '.join(sorted(build.programs))}")
+        return _at_start(build, sandbox, program, seed)
     find_gdb()
     setting = Setting(build, seed, sandbox.active, on_failure=_open)
     debugger = _Debugger(setting, test)
@@ -95,10 +98,10 @@ def _open(boots: Boots, failure: BaseException) -> None:
     open_gdb(boots.machines[-1], boots.build)
 
 
-def _at_start(build: Build, sandbox: Sandbox, seed: str) -> int:
+def _at_start(build: Build, sandbox: Sandbox, program: str, seed: str) -> int:
     """Boot to the kernel's first C function."""
     with Boots(build, seed=seed, test="debug", sandbox=sandbox) as boot:
-        machine = boot(None, guest_seconds=30)
+        machine = boot(None, first=program, guest_seconds=30)
         _run_to_start(machine)
         open_gdb(machine, build)
     return 0
