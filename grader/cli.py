@@ -105,6 +105,7 @@ def _parser() -> Parser:
     debug.add_argument(
         "--program", metavar="'NAME ARGUMENT'", default="", help="run this in the shell's place (without TEST)"
     )
+    debug.add_argument("--editor", action="store_true", help="wait for an editor's GDB (.vscode/launch.json shows how)")
     _answer(debug)
     _seed(debug)
     _sandbox(debug)

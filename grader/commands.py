@@ -141,7 +141,9 @@ def debug(arguments: argparse.Namespace) -> int:
     lab = course.find(Project.here(), arguments.lab)
     tree, build, sandbox = _built(arguments)
     seed = seeds.choose(arguments.seed, tree.digest)
-    return debugging.debug(lab, build, sandbox, test=arguments.test, program=arguments.program, seed=seed)
+    return debugging.debug(
+        lab, build, sandbox, test=arguments.test, program=arguments.program, seed=seed, editor=arguments.editor
+    )
 
 
 def doctor(_arguments: argparse.Namespace) -> int:

@@ -6,6 +6,7 @@ the test stopped it, and every register and byte is as the test saw it.
 
 from __future__ import annotations
 
+import functools
 import os
 import shlex
 import shutil
@@ -19,6 +20,7 @@ import pytest
 from grader import plugin, tools, untrusted, worker
 from grader.boots import Boots
 from grader.build import Build
+from grader.editor import let_in
 from grader.faults import Ungradable, WrongUse
 from grader.lab_file import Lab
 from grader.machine import Machine, MachineStopped
@@ -33,18 +35,22 @@ START = "kernel_main"
 COMMANDS = Path(__file__).with_name("gdb") / "commands.py"
 
 
-def debug(lab: Lab, build: Build, sandbox: Sandbox, *, test: str | None, program: str, seed: str) -> int:
+def debug(
+    lab: Lab, build: Build, sandbox: Sandbox, *, test: str | None, program: str, seed: str, editor: bool = False
+) -> int:
     """Open GDB at a test's failure, or at the kernel's start when `test` is None. Returns the exit status.
 
-    `program` then runs in the shell's place, since the terminal is GDB's.
+    `program` then runs in the shell's place, since the terminal is GDB's. With `editor`, no GDB is started here: an
+    editor's is let in.
     Raises WrongUse for an unknown test, Ungradable when there is no GDB or no emulator.
     """
     if test is None:
         if program.split(" ")[0] not in ["", *build.programs]:
             raise WrongUse(f"there is no program {program!r}: there are {', '.join(sorted(build.programs))}")
-        return _at_start(build, sandbox, program, seed)
-    find_gdb()
-    setting = Setting(build, seed, sandbox.active, on_failure=_open)
+        return _at_start(build, sandbox, program, seed, editor)
+    if not editor:
+        find_gdb()
+    setting = Setting(build, seed, sandbox.active, on_failure=functools.partial(_open, editor))
     debugger = _Debugger(setting, test)
     os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
     tests = lab.folder / "tests"
@@ -88,22 +94,22 @@ class _Debugger:
         return True
 
 
-def _open(boots: Boots, failure: BaseException) -> None:
+def _open(editor: bool, boots: Boots, failure: BaseException) -> None:
     """A test failed: give its last machine to GDB."""
     if not boots.machines:
         return
     print(f"\n{str(failure).splitlines()[0] if str(failure) else type(failure).__name__}")
     if len(boots.machines) > 1:
         print(f"(the test started {len(boots.machines)} machines; this is the last one)")
-    open_gdb(boots.machines[-1], boots.build)
+    give_away(boots.machines[-1], boots.build, editor)
 
 
-def _at_start(build: Build, sandbox: Sandbox, program: str, seed: str) -> int:
+def _at_start(build: Build, sandbox: Sandbox, program: str, seed: str, editor: bool) -> int:
     """Boot to the kernel's first C function."""
     with Boots(build, seed=seed, test="debug", sandbox=sandbox) as boot:
         machine = boot(None, first=program, guest_seconds=30)
         _run_to_start(machine)
-        open_gdb(machine, build)
+        give_away(machine, build, editor)
     return 0
 
 
@@ -112,6 +118,14 @@ def _run_to_start(machine: Machine) -> None:
         machine.run_to(START)
     except MachineStopped as stopped:
         print(f"The kernel never came to {START}: {stopped}")
+
+
+def give_away(machine: Machine, build: Build, editor: bool) -> None:
+    """Give a stopped machine to an editor's GDB, or to one in this terminal."""
+    if editor:
+        let_in(machine, build, _show)
+    else:
+        open_gdb(machine, build)
 
 
 def find_gdb() -> str:

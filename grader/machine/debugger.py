@@ -35,6 +35,8 @@ class Handover:
         self._listener.bind(str(self.path))
         self._listener.listen(1)
         self._ours, self._signal = socket.socketpair()
+        self.left = threading.Event()
+        """Set when a GDB came in and has left again, or the emulator has ended."""
         self._thread = threading.Thread(target=self._serve, daemon=True)
 
     def __enter__(self) -> Handover:
@@ -75,6 +77,7 @@ class Handover:
                     client = self._carry(emulator.gdb, client, client)
         if client is not None:
             client.close()
+        self.left.set()
 
     def _carry(self, source: socket.socket, target: socket.socket, client: socket.socket) -> socket.socket | None:
         """Carry what `source` has; None when GDB has left."""
@@ -83,6 +86,7 @@ class Handover:
             target.sendall(data)
             return client
         client.close()
+        self.left.set()
         if source is not client:
             raise OSError("the emulator has ended")
         return None
