@@ -171,15 +171,12 @@ def command_line(setup: Setup, lines: Sequence[int], disk: int, rom: int) -> lis
         *("-chardev", f"socket,id=qtest,fd={qtest}", "-object", "qtest,id=qtest,chardev=qtest"),
         *("-chardev", "stdio,id=serial,signal=off", "-serial", "chardev:serial"),
         *drive_options(setup.disk, disk),
-        *(
-            "-fw_cfg",
-            f"name=opt/kernelist/disk,file=/dev/fd/{disk}",
-            "-option-rom" if setup.screen else "-bios",
-            f"/dev/fd/{rom}",
-        ),
+        *("-fw_cfg", f"name=opt/kernelist/disk,file=/dev/fd/{disk}"),
     ]
     if setup.screen:
-        words += ["-vga", "std"]
+        words += ["-vga", "std", "-option-rom", f"romfile=/dev/fd/{rom},bootindex=0"]  # before the IDE disk
+    else:
+        words += ["-bios", f"/dev/fd/{rom}"]
     if setup.exit_device:
         words += ["-device", "isa-debug-exit,iobase=0xf4,iosize=4"]
     if setup.trace:
