@@ -7,6 +7,7 @@ board.
 
 from __future__ import annotations
 
+import time
 from types import TracebackType
 
 from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
@@ -32,6 +33,9 @@ EXPLAINED_MAX = 3
 """Failures explained in full; the others by a line each, because the first ones usually explain them."""
 
 LISTED_MAX = 40
+
+SILENCE_SECONDS = 5.0
+"""Where there is no bar to draw, how long long work says nothing."""
 
 PARAMETERS_SHOWN = 32
 
@@ -191,9 +195,12 @@ def explained(test: Graded) -> RenderableType:
 
 
 class Watch:
-    """What a person sees while waiting: a bar on a terminal, now and then a line elsewhere. A context manager."""
+    """What a person sees while waiting: a bar on a terminal, a line every few seconds elsewhere. A context manager."""
 
     def __init__(self, console: Console, title: str, *, quiet: bool = False) -> None:
+        self._console = console
+        self._lines = not quiet and not console.is_terminal
+        self._told = time.monotonic()
         self._progress = Progress(
             TextColumn("{task.description}"),
             BarColumn(bar_width=30),
@@ -217,6 +224,7 @@ class Watch:
     def say(self, title: str) -> None:
         """What is being done now."""
         self._progress.update(self._task, description=escape(title))
+        self._tell()
 
     def total(self, steps: int) -> None:
         """How many steps there will be."""
@@ -225,3 +233,12 @@ class Watch:
     def step(self, steps: int = 1) -> None:
         """Some steps are done."""
         self._progress.advance(self._task, steps)
+        self._tell()
+
+    def _tell(self) -> None:
+        now = time.monotonic()
+        if self._lines and now - self._told > SILENCE_SECONDS:
+            self._told = now
+            task = self._progress.tasks[0]
+            done = f" {task.completed:g}/{task.total:g}" if task.total else ""
+            self._console.print(f"{task.description}{done}", highlight=False, soft_wrap=True)

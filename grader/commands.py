@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from grader.build import Build
     from grader.sandbox import Sandbox
     from grader.tree import Tree
+    from grader.verdict import Grading
 
 GRADED, UNGRADABLE, INTERRUPTED = 0, 1, 130
 
@@ -68,6 +69,8 @@ def grade(arguments: argparse.Namespace) -> int:
             interrupted = True
     if not arguments.quiet:
         board.show(grading, console, every_failure=arguments.all)
+    elif not grading.gradable and not interrupted:
+        print(f"lab: {lab.name} could not be graded: {why_not(grading)}", file=sys.stderr)
     if arguments.json:
         result.write(grading, Path(arguments.json))
     if arguments.html:
@@ -83,6 +86,12 @@ def grade(arguments: argparse.Namespace) -> int:
     if interrupted:
         raise KeyboardInterrupt
     return GRADED if grading.gradable else UNGRADABLE
+
+
+def why_not(grading: Grading) -> str:
+    """A sentence on what made it ungradable."""
+    lost = [test.outcome.message for test in grading.tests if test.outcome.verdict == "ungradable"]
+    return grading.message or (lost[0] if lost else "no reason was given")
 
 
 def _written(write: Callable[[], None]) -> None:

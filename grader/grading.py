@@ -27,8 +27,8 @@ from grader.progress import Progress
 from grader.sandbox import Sandbox
 from grader.setting import Setting
 from grader.tree import Answer, Tree, compose
+from grader.untrusted import plain
 from grader.verdict import Graded, Grading, Outcome, Requirement, Verdict, ungradable
-
 
 GRADING_SECONDS_MAX = 1200.0
 """A hand-in whose every test comes to its cap must not hold up the queue: after so long the rest is ungradable."""
@@ -86,7 +86,7 @@ def grade(project: Project, request: Request, progress: Progress, grading: Gradi
 def describe(grading: Grading, project: Project, lab: Lab, request: Request) -> None:
     """The facts that stand before anything has run."""
     grading.lab, grading.title, grading.stages = lab.name, lab.title, list(lab.stages)
-    grading.answer = request.answer or course.default_answer(project, lab)
+    grading.answer = plain(request.answer or course.default_answer(project, lab))
     grading.only = list(request.only)
     grading.started = datetime.now(UTC).isoformat(timespec="seconds")
     grading.hashes = {"grader": folder_hash(project.root / "grader"), "lab": folder_hash(lab.folder)}
@@ -186,7 +186,7 @@ def debug_command(lab: str, test: str, request: Request) -> str:
         words += ["--answer", request.answer]
     if request.seed:
         words += ["--seed", request.seed]
-    return shlex.join(words)
+    return plain(shlex.join(words))
 
 
 def folder_hash(folder: Path) -> str:
