@@ -1,12 +1,14 @@
 """The console: numbers in print, and the screen's own memory after text that wraps, scrolls and moves back."""
 
+from grader.boots import Boots
+from grader.machine import Machine
 from grader.plugin import graded
 
 VIDEO_MEMORY, COLUMNS, ROWS = 0xB8000, 80, 25
 LIGHT_GREY_ON_BLACK = 0x07
 
 
-def screen_rows(machine):
+def screen_rows(machine: Machine) -> list[str]:
     """The 25 rows of the screen as text without trailing blanks; every cell must have the normal colours."""
     colours = machine.read_physical(VIDEO_MEMORY, 2 * COLUMNS * ROWS)[1::2]
     assert set(colours) == {LIGHT_GREY_ON_BLACK}
@@ -19,7 +21,7 @@ def screen_rows(machine):
     handout="console",
     usually="a negative number is negated as a signed one, or padded before its sign",
 )
-def test_numbers_print_as_in_libc(boot):
+def test_numbers_print_as_in_libc(boot: Boots) -> None:
     """Negative numbers, the smallest there is, widths and bases print as printf prints them."""
     machine = boot("printing")
     machine.finish()
@@ -38,7 +40,7 @@ def test_numbers_print_as_in_libc(boot):
 @graded(
     stage=1, points=1.5, handout="console", usually="the row after the last column, or the last row, is not handled"
 )
-def test_the_screen_wraps_scrolls_and_moves_back(boot):
+def test_the_screen_wraps_scrolls_and_moves_back(boot: Boots) -> None:
     """What the screen's memory holds is what was printed: long lines continue below, the last row scrolls up."""
     machine = boot("screen", screen=True)
     machine.finish()

@@ -2,8 +2,10 @@
 
 import pytest
 
+from grader.boots import Boots
 from grader.filesystem539 import BASE_MAGIC, FILE_MAGIC, FILESYSTEM_SECTORS, encode_metadata, make_filesystem
 from grader.image import filesystem_of
+from grader.machine import Machine
 from grader.machine.disk import Disk
 from grader.plugin import graded
 
@@ -13,14 +15,14 @@ OK, E_NOT_FOUND, E_IO, E_CORRUPT = 0, -4, -8, -9
 SECTOR = 512
 
 
-def results(machine):
+def results(machine: Machine) -> tuple[int, ...]:
     """What the four file calls answered: list, read, create, delete."""
     report = machine.finish()
     return tuple(report.signed(call) for call in ("list", "read", "create", "delete"))
 
 
 @graded(stage=1, points=0.25, handout="disk")
-def test_a_sound_disk_answers(boot):
+def test_a_sound_disk_answers(boot: Boots) -> None:
     """The positive control of this file: the same probe on a disk without a fault succeeds."""
     machine = boot("disk_error", filesystem=make_filesystem({"given": b"x" * 600}))
     assert results(machine) == (1, 600, OK, OK)
@@ -33,7 +35,7 @@ def test_a_sound_disk_answers(boot):
     handout="disk",
     usually="the status register's error bit, or that nobody is there, is not noticed",
 )
-def test_a_disk_that_cannot_be_read_is_an_error(boot, disk):
+def test_a_disk_that_cannot_be_read_is_an_error(boot: Boots, disk: Disk) -> None:
     """Without a disk, or with one that reports errors, every call says E_IO: the driver must look at the status."""
     assert results(boot("disk_error", disk=disk)) == (E_IO, E_IO, E_IO, E_IO)
 
@@ -45,7 +47,7 @@ def test_a_disk_that_cannot_be_read_is_an_error(boot, disk):
     handout="disk",
     usually="the status after the last sector, or after the flush, is not looked at",
 )
-def test_a_disk_that_cannot_be_written_is_an_error(boot, disk):
+def test_a_disk_that_cannot_be_written_is_an_error(boot: Boots, disk: Disk) -> None:
     """A write that failed, also in the drive's cache, is an error for who asked for it; reading still works."""
     filesystem = make_filesystem({"given": b"x" * 600})
     machine = boot("disk_error", disk=disk, filesystem=filesystem)
@@ -55,7 +57,7 @@ def test_a_disk_that_cannot_be_written_is_an_error(boot, disk):
 
 
 @graded(stage=1, points=1, handout="disk", usually="the driver polls without a limit")
-def test_a_disk_that_never_answers_is_given_up(boot):
+def test_a_disk_that_never_answers_is_given_up(boot: Boots) -> None:
     """A drive that stays busy is an error after some time, not a kernel that hangs."""
     machine = boot("disk_error", files={"given": b"x"}, guest_seconds=10)
     machine.run_to("kernel_main")
@@ -63,7 +65,7 @@ def test_a_disk_that_never_answers_is_given_up(boot):
     assert results(machine) == (E_IO, E_IO, E_IO, E_IO)
 
 
-def damaged(sector, replacement):
+def damaged(sector: int, replacement: bytes) -> bytes:
     """A filesystem with the file "given" in sectors 1 to 3 and `replacement` at a sector."""
     image = bytearray(make_filesystem({"given": b"x" * 600}))
     image[sector * SECTOR : sector * SECTOR + len(replacement)] = replacement
@@ -84,7 +86,7 @@ def damaged(sector, replacement):
     ids=["zeros", "bad magic", "no sectors", "too many sectors", "all sectors", "next outside", "next wraps around"],
 )
 @graded(stage=1, points=0.25, handout="disk", usually="a number from the disk is used before it is checked")
-def test_a_base_block_that_makes_no_sense_is_refused(boot, sector, replacement):
+def test_a_base_block_that_makes_no_sense_is_refused(boot: Boots, sector: int, replacement: bytes) -> None:
     """A disk that is no 539filesystem is an E_CORRUPT for every call, and stays as it is."""
     filesystem = damaged(sector, replacement)
     machine = boot("disk_error", filesystem=filesystem)
@@ -112,7 +114,7 @@ def test_a_base_block_that_makes_no_sense_is_refused(boot, sector, replacement):
     handout="disk",
     usually="the list is followed without a bound, or a name without an end is copied",
 )
-def test_hostile_metadata_are_refused(boot, metadata):
+def test_hostile_metadata_are_refused(boot: Boots, metadata: bytes) -> None:
     """A list that loops or lies is an E_CORRUPT: a disk may come from anywhere, and must not hang the kernel."""
     filesystem = damaged(1, metadata)
     machine = boot("disk_error", filesystem=filesystem)

@@ -1,7 +1,10 @@
 """539filesystem: every error by its name, full and reused disks, and the disk's own bytes as the second witness."""
 
+from typing import Any
+
 from file_pattern import pattern, weighted_sum
 
+from grader.boots import Boots
 from grader.filesystem539 import make_filesystem, read_filesystem
 from grader.image import filesystem_of
 from grader.plugin import graded
@@ -13,7 +16,7 @@ OK, E_NOT_FOUND, E_EXISTS, E_FULL, E_NAME = 0, -4, -5, -6, -7
 @graded(
     stage=1, points=2, handout="filesystem", usually="a name is used before its length or its existence was checked"
 )
-def test_a_wrong_name_is_an_error_and_a_right_one_is_not(boot):
+def test_a_wrong_name_is_an_error_and_a_right_one_is_not(boot: Boots) -> None:
     """Missing, duplicate, empty and too long names each have their error, because callers must tell them apart."""
     machine = boot("file_errors")
     report = machine.finish()
@@ -39,7 +42,7 @@ def test_a_wrong_name_is_an_error_and_a_right_one_is_not(boot):
     handout="filesystem",
     usually="freed sectors are not found again, or a gap's size is measured wrongly",
 )
-def test_a_full_disk_is_an_error_and_freed_space_is_used_again(boot):
+def test_a_full_disk_is_an_error_and_freed_space_is_used_again(boot: Boots) -> None:
     """A full disk refuses, and space that was freed is used again without end, because a leak fills any disk."""
     ballast = {"ballast": b"b" * 1_300_000}
     machine = boot("file_full", filesystem=make_filesystem(ballast), guest_seconds=10)
@@ -63,10 +66,10 @@ PIECES = [(0, 65536), (0, 512), (0, 1), (511, 2), (512, 512), (513, 1600), (2900
     handout="filesystem",
     usually="the part of a sector before the offset, or behind the end, is handed out",
 )
-def test_any_part_of_a_file_can_be_read(boot, seed):
+def test_any_part_of_a_file_can_be_read(boot: Boots, seed: int) -> None:
     """A read gives exactly the bytes from its offset on, and no more than there are, wherever sectors begin and end."""
     content = pattern(seed, 3000)
-    pieces = {f"at{number}": offset for number, (offset, _) in enumerate(PIECES)}
+    pieces: dict[str, Any] = {f"at{number}": offset for number, (offset, _) in enumerate(PIECES)}
     pieces |= {f"for{number}": length for number, (_, length) in enumerate(PIECES)}
     report = boot("file_read", files={"given": content}, **pieces).finish()
     expected = [content[offset : offset + length] for offset, length in PIECES]
@@ -77,10 +80,10 @@ def test_any_part_of_a_file_can_be_read(boot, seed):
 @graded(
     stage=1, points=2, handout="filesystem", usually="the last, partial sector is lost, or a long transfer is not split"
 )
-def test_a_file_that_was_written_is_on_the_disk(boot):
+def test_a_file_that_was_written_is_on_the_disk(boot: Boots) -> None:
     """What create_file was given is on the disk to the byte, whatever its length: the disk itself is asked."""
     lengths = [0, 1, 511, 512, 513, 130_561, 200_000]
-    parameters = {f"length{number}": length for number, length in enumerate(lengths)}
+    parameters: dict[str, Any] = {f"length{number}": length for number, length in enumerate(lengths)}
     machine = boot("file_write", count=len(lengths), **parameters, guest_seconds=10)
     assert machine.finish().all("create") == [OK] * len(lengths)
     files = read_filesystem(filesystem_of(machine.disk()))
@@ -95,7 +98,7 @@ WRITES_OF_CHURN = 5 + 1 + 3 + 5 + 1 + 1
 @graded(
     stage=1, points=4, handout="filesystem", usually="the list leads to a file before that file is whole on the disk"
 )
-def test_a_machine_stopped_at_any_write_loses_nothing_that_was_there(boot, seed):
+def test_a_machine_stopped_at_any_write_loses_nothing_that_was_there(boot: Boots, seed: int) -> None:
     """Whenever the power fails, the disk holds the files from before an operation or from after it, whole."""
     before = {"first": b"1" * 700, "middle": b"2" * 1500, "last": b"3"}
     machine = boot("file_churn", filesystem=make_filesystem(before), guest_seconds=10)

@@ -4,8 +4,10 @@ import re
 
 import pytest
 
+from grader.boots import Boots
 from grader.filesystem539 import read_filesystem
 from grader.image import filesystem_of
+from grader.machine import Machine
 from grader.plugin import graded
 
 UP_TO_PROMPT = re.compile(rb"(.*?)539> ", re.S)
@@ -14,40 +16,40 @@ UP_TO_PROMPT = re.compile(rb"(.*?)539> ", re.S)
 class Shell:
     """A machine at its prompt. `ask` types a line and returns what comes up to the next prompt."""
 
-    def __init__(self, machine):
+    def __init__(self, machine: Machine) -> None:
         self.machine = machine
         machine.wait_for_serial(b"shell ready\n539> ")
 
-    def ask(self, line):
+    def ask(self, line: str) -> str:
         """The answer to a line of characters that are echoed as they are."""
         echo, answer = self.type(line.encode() + b"\n")
         assert echo == line
         return answer
 
-    def type(self, keys):
+    def type(self, keys: bytes) -> tuple[str, str]:
         """Sends bytes as they are; returns (echo, answer)."""
         self.machine.send(keys)
         return self._until_prompt()
 
-    def press(self, *keys):
+    def press(self, *keys: str) -> tuple[str, str]:
         """Presses keys of the PC's keyboard; returns (echo, answer)."""
         self.machine.send_keys(*keys)
         return self._until_prompt()
 
-    def _until_prompt(self):
+    def _until_prompt(self) -> tuple[str, str]:
         text = self.machine.wait_for_serial(UP_TO_PROMPT)[1].decode()
         echo, _, answer = text.partition("\n")
         return echo, answer
 
 
 @pytest.fixture
-def shell(boot):
+def shell(boot: Boots) -> Shell:
     """A shell on a disk with the file `note`."""
     return Shell(boot(None, files={"note": b"first\nsecond\n", "binary": b"\x1b[2J\x00\xffend"}, guest_seconds=10))
 
 
 @graded(stage=1, points=0.5, handout="shell")
-def test_help_names_every_command(shell):
+def test_help_names_every_command(shell: Shell) -> None:
     """Help lists all there is, because nobody can guess it."""
     answer = shell.ask("help")
     for command in ("help", "files", "show", "write", "delete", "processes", "kill", "shutdown", "PROGRAM"):
@@ -55,7 +57,7 @@ def test_help_names_every_command(shell):
 
 
 @graded(stage=1, points=1, handout="shell")
-def test_files_are_listed_shown_written_and_deleted(shell):
+def test_files_are_listed_shown_written_and_deleted(shell: Shell) -> None:
     """The four file commands do to the disk what they say, and the disk is the witness."""
     assert "      13  note\n" in shell.ask("files")
     assert shell.ask("show note") == "first\nsecond\n"
@@ -85,26 +87,26 @@ MISTAKES = {
 
 
 @graded(stage=1, points=1, handout="shell")
-def test_what_went_wrong_is_said_by_name(shell):
+def test_what_went_wrong_is_said_by_name(shell: Shell) -> None:
     """An error names the command, what it was about, and what is wrong, since a bare number helps nobody."""
     assert {line: shell.ask(line) for line in MISTAKES} == MISTAKES
 
 
 @graded(stage=1, points=0.5, handout="shell")
-def test_a_binary_file_does_not_reach_the_terminal_as_it_is(shell):
+def test_a_binary_file_does_not_reach_the_terminal_as_it_is(shell: Shell) -> None:
     """Show turns what is no text into dots, because escape sequences in a file could take over a terminal."""
     assert shell.ask("show binary") == ".[2J..end\n"
 
 
 @graded(stage=1, points=1, handout="shell")
-def test_a_program_runs_with_its_argument_and_the_shell_waits(shell):
+def test_a_program_runs_with_its_argument_and_the_shell_waits(shell: Shell) -> None:
     """A program gets the rest of the line, and the prompt comes after its end."""
     assert shell.ask("hello you and me").startswith("Hello, you and me, from process ")
     assert shell.ask("count 2") == "count: 1\ncount: 2\n"
 
 
 @graded(stage=1, points=1, handout="shell")
-def test_a_program_that_faults_ends_and_the_shell_goes_on(shell):
+def test_a_program_that_faults_ends_and_the_shell_goes_on(shell: Shell) -> None:
     """A wild write ends the program that did it, says so, and harms nobody else."""
     answer = shell.ask("crash")
     assert "vector 14 (" in answer
@@ -115,7 +117,7 @@ def test_a_program_that_faults_ends_and_the_shell_goes_on(shell):
 
 
 @graded(stage=1, points=1, handout="shell")
-def test_a_background_program_runs_beside_the_shell_until_it_is_killed(shell):
+def test_a_background_program_runs_beside_the_shell_until_it_is_killed(shell: Shell) -> None:
     """A program that never calls the kernel cannot keep the processor, and kill ends it for good."""
     answer = shell.ask("spin &")
     assert answer.endswith(": started\n")
@@ -142,13 +144,13 @@ TYPED = {
 
 
 @graded(stage=1, points=0.5, handout="shell", usually="what is erased or no character stays in the line")
-def test_a_line_can_be_edited_and_is_never_cut_silently(shell):
+def test_a_line_can_be_edited_and_is_never_cut_silently(shell: Shell) -> None:
     """Erased and control characters are no part of a line, and one too long is refused: half a command is wrong."""
     assert {typed: shell.type(typed + b"\n")[1] for typed in TYPED} == TYPED
 
 
 @graded(stage=1, points=0.5, handout="shell")
-def test_the_keyboard_types_into_the_same_shell(shell):
+def test_the_keyboard_types_into_the_same_shell(shell: Shell) -> None:
     """The PC's own keyboard works as the serial line does, with shift, caps lock and backspace."""
     name = ["w", "r", "i", "t", "e", "spc", "k", "spc"]
     text = ["shift-h", "i", "shift-1", "caps_lock", "a", "shift-a", "7", "caps_lock", "x", "backspace", "left", "minus"]
