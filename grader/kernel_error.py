@@ -1,4 +1,4 @@
-"""The kernel's errors by name, for tests: kernel/error.h once more, as the unsigned words in which probes report them."""
+"""The kernel's errors by name, for tests: kernel/error.h once more, as the unsigned words that probes report."""
 
 from __future__ import annotations
 
