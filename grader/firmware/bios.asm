@@ -31,6 +31,9 @@ start:
         mov es, ax
         mov ss, ax
         mov sp, BOOT_SECTOR
+        mov eax, cr0
+        and eax, ~(3 << 29)             ; the caches on (CD, NW), as every BIOS leaves them
+        mov cr0, eax
         call set_vectors
         call set_data
         call set_interrupt_controllers

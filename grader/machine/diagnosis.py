@@ -71,14 +71,18 @@ def an_exception(vector: int) -> str:
     return f"{'an' if name[0] in 'aeiou' else 'a'} {name}"
 
 
-def error_code_in_words(vector: int, error_code: int) -> str:
-    """The error code decoded; empty for exceptions that have none, or whose code says nothing."""
+def error_code_in_words(vector: int, error_code: int, address: int | None = None) -> str:
+    """The error code decoded; empty for exceptions that have none, or whose code says nothing.
+
+    `address` is what CR2 held, if that is known.
+    """
     if vector == PAGE_FAULT:
-        ring = "ring 3" if error_code & 4 else "rings 0 to 2"
-        access = "an instruction fetch" if error_code & 16 else "a write" if error_code & 2 else "a read"
-        page = "a present page whose rights forbid it" if error_code & 1 else "a page that is not present"
+        ring = "ring 3" if error_code & 4 else "supervisor code"
+        access = "execution" if error_code & 16 else "a write" if error_code & 2 else "a read"
+        where = f" of {address:#010x}" if address is not None else ""
+        page = "whose page is present but forbids it" if error_code & 1 else "whose page is not present"
         reserved = ", with reserved bits set in an entry" if error_code & 8 else ""
-        return f"{access} from {ring} to {page}{reserved}"
+        return f"{access}{where} by {ring}, {page}{reserved}"
     if vector in _SELECTOR_ERRORS and error_code:
         table = ("GDT", "IDT", "LDT", "IDT")[error_code >> 1 & 3]
         index = f"vector {error_code >> 3:#x}" if table == "IDT" else f"selector {error_code & 0xFFF8:#x}"

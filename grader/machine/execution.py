@@ -403,10 +403,10 @@ class Execution(Inspection):
             self.diagnosis = explain.switched_off(self, self.serial)
             return MachineReset(self.diagnosis)
         logged = self._logged()
-        if logged is not None and logged[1]:
-            self.diagnosis = explain.triple_fault(self, self.serial, logged[0])
+        if logged[1] if logged is not None else not explain.stands_behind_output(self):
+            self.diagnosis = explain.triple_fault(self, self.serial, logged[0] if logged is not None else [])
             return TripleFault(self.diagnosis)
-        self.diagnosis = explain.reset(self, self.serial, logged[0] if logged is not None else None)
+        self.diagnosis = explain.reset(self, self.serial)
         return MachineReset(self.diagnosis)
 
     def _logged(self) -> tuple[list[LoggedException], bool] | None:

@@ -22,6 +22,7 @@ from grader.machine.diagnosis import (
     fault_lines,
     panic_line,
 )
+from grader.machine.faults import UnreadableMemory
 from grader.machine.inspection import Inspection
 from grader.machine.paging import why_it_faults
 from grader.machine.registers import Registers
@@ -30,6 +31,8 @@ from grader.machine.symbols import SymbolMissing
 
 SERIAL_LINES = 12
 
+_OUT_IMMEDIATE, _OUT_DX = (0xE6, 0xE7), (0xEE, 0xEF)
+
 
 def serial_tail(output: bytes) -> str:
     """The last lines of the serial line, harmless to show."""
@@ -37,7 +40,7 @@ def serial_tail(output: bytes) -> str:
 
 
 def triple_fault(machine: Inspection, output: bytes, exceptions: Sequence[LoggedException]) -> Diagnosis:
-    """A triple fault, from the exceptions that a traced run of the same image logged."""
+    """A triple fault, from the exceptions that a traced run of the same image logged (none when it could not be)."""
     chain = _last_chain(exceptions)
     sentences = [f"Triple fault: the processor shut down at {machine.place()}{_in_ring(machine.registers())}."]
     if chain:
@@ -51,14 +54,19 @@ def triple_fault(machine: Inspection, output: bytes, exceptions: Sequence[Logged
     return Diagnosis("triple fault", (*sentences, *_context(machine, output)), serial_tail(output))
 
 
-def reset(machine: Inspection, output: bytes, exceptions: Sequence[LoggedException] | None) -> Diagnosis:
-    """A reset by the guest. `exceptions` is None when no traced run could tell it from a triple fault."""
+def reset(machine: Inspection, output: bytes) -> Diagnosis:
+    """A reset by the guest itself."""
     where = f"{machine.place()}{_in_ring(machine.registers())}"
-    if exceptions is None:
-        headline = f"The machine was reset at {where}: by a triple fault or by the kernel itself."
-    else:
-        headline = f"The kernel reset the machine itself at {where} (through port 0x64, 0x92 or 0xCF9)."
+    headline = f"The kernel reset the machine itself at {where} (through port 0x64, 0x92 or 0xCF9)."
     return Diagnosis("reset", (headline, *_context(machine, output)), serial_tail(output))
+
+
+def stands_behind_output(machine: Inspection) -> bool:
+    """Whether the instruction before the present one is OUT, which is how a guest resets its machine."""
+    with contextlib.suppress(UnreadableMemory):
+        before = machine.read_virtual(machine.registers().pc - 2, 2)
+        return before[0] in _OUT_IMMEDIATE or before[1] in _OUT_DX
+    return False
 
 
 def switched_off(machine: Inspection, output: bytes) -> Diagnosis:
@@ -82,10 +90,10 @@ def panic(machine: Inspection, output: bytes) -> Diagnosis:
     reason = untrusted.plain(said.reason)
     if said.vector is None:
         headline = f"The kernel panicked: {reason}"
-        return Diagnosis("panic", (headline, *_calls(machine), *_context(machine, output)), serial_tail(output))
+        return Diagnosis("panic", (headline, *_context(machine, output)), serial_tail(output))
     fault = LoggedException(said.vector, said.error_code, 0, 8, said.eip, said.eip, said.cr2)
     sentences = [f"The kernel panicked: {_exception_at(machine, fault)}.", *_about_page_fault(machine, fault)]
-    return Diagnosis("panic", (*sentences, *_calls(machine), *_context(machine, output)), serial_tail(output))
+    return Diagnosis("panic", (*sentences, *_context(machine, output)), serial_tail(output))
 
 
 def hang(machine: Inspection, output: bytes, visited: Sequence[str], awaited: str, limit: str) -> Diagnosis:
@@ -106,7 +114,7 @@ def hang(machine: Inspection, output: bytes, visited: Sequence[str], awaited: st
     states = [f"{name} ({pid}) is {state}" for pid, name, state in machine.process_states() if state != "ZOMBIE"]
     if states:
         sentences.append("Processes: " + ", ".join(states[:16]) + ".")
-    return Diagnosis("hang", (*sentences, *_context(machine, output)), serial_tail(output))
+    return Diagnosis("hang", (*sentences, *_context(machine, output, faults)), serial_tail(output))
 
 
 def probe_ended(output: bytes, probe: str, awaited: str) -> Diagnosis:
@@ -123,10 +131,9 @@ def process_fault(machine: Inspection, fault: FaultLine) -> str:
     with contextlib.suppress(SymbolMissing):
         found = machine.table(fault.program).place(fault.eip)
         where = str(found)
-    words = error_code_in_words(fault.vector, fault.error_code)
-    at = f" of address {fault.cr2:#010x}" if fault.vector == PAGE_FAULT else ""
+    words = error_code_in_words(fault.vector, fault.error_code, fault.cr2)
     name = untrusted.plain(fault.program)
-    decoded = f" ({words}{at})" if words else ""
+    decoded = f" ({words})" if words else ""
     what = f"{an_exception(fault.vector)} at {where}{decoded}"
     return f"The kernel ended process {fault.pid} ({name}) because of {what}"
 
@@ -226,19 +233,10 @@ def _in_ring(registers: Registers) -> str:
     return f" in ring {registers.cpl}" if registers.protected else " in real mode"
 
 
-def _calls(machine: Inspection) -> list[str]:
-    calls = machine.backtrace()
-    return ["Calls, innermost first: " + ", ".join(calls) + "."] if len(calls) > 1 else []
-
-
-def _context(machine: Inspection, output: bytes) -> list[str]:
-    """What else may matter: the running process, and processes that exceptions ended before."""
-    sentences = []
-    process = process_in_words(machine)
-    if process:
-        sentences.append(f"Running then: {process}.")
-    sentences += [f"Before: {process_fault(machine, fault)}." for fault in fault_lines(output)[-3:]]
-    return sentences
+def _context(machine: Inspection, output: bytes, faults: Sequence[FaultLine] | None = None) -> list[str]:
+    """Processes that exceptions ended before (default: all that the kernel printed)."""
+    shown = fault_lines(output) if faults is None else faults
+    return [f"Before: {process_fault(machine, fault)}." for fault in shown[-3:]]
 
 
 def _listed(names: Sequence[str]) -> str:

@@ -32,8 +32,8 @@ def test_the_emulators_log() -> None:
 @pytest.mark.parametrize(
     ("vector", "code", "words"),
     [
-        (14, 0, "a read from rings 0 to 2 to a page that is not present"),
-        (14, 7, "a write from ring 3 to a present page whose rights forbid it"),
+        (14, 0, "a read by supervisor code, whose page is not present"),
+        (14, 7, "a write by ring 3, whose page is present but forbids it"),
         (13, 0x28, "about selector 0x28 of the GDT"),
         (13, 0x33 * 8 + 2, "about vector 0x33 of the IDT"),
         (11, 0x14, "about selector 0x10 of the LDT"),

@@ -172,7 +172,7 @@ def test_a_page_fault_that_cannot_be_handled() -> None:
     error = stopped(PAGING + "mov eax, [0x800123]\njmp $")
     assert isinstance(error, TripleFault)
     assert "a page fault (vector 14) at 0x7c" in str(error)
-    assert "a read from rings 0 to 2 to a page that is not present" in str(error)
+    assert "a read by supervisor code, whose page is not present" in str(error)
     assert "0x00800123 (CR2); that page is not mapped" in str(error)
 
 
