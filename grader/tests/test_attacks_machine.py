@@ -110,7 +110,7 @@ def test_a_right_answer_gets_its_points(project: Project, tmp_path: Path) -> Non
             'print_format("probe echo=0x%08x\\n", caller->ebx);', r"assert 0 == \d+", id="prints-the-expected"
         ),
         pytest.param("outb(0xf4, 0);", r"assert 0 == \d+", id="forges-an-exit-status"),
-        pytest.param("outw(0x604, 0x2000);", r"switched the machine off", id="switches-off"),
+        pytest.param("outw(0x604, 0x2000);", r"switched the machine off|assert 0 == \d+", id="switches-off"),
         pytest.param("outb(0x64, 0xFE);", r"reset", id="reboots"),
         pytest.param(
             "struct { uint16_t limit; uint32_t base; } __attribute__((packed)) none = {0, 0};"
