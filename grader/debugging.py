@@ -157,21 +157,20 @@ def open_gdb(machine: Machine, build: Build) -> None:
 
 def gdb_arguments(machine: Machine, build: Build, socket: Path) -> list[str]:
     """Symbols of the kernel and of the program that was tested, sources, the connection, and our own commands."""
+    # GDB takes a path apart at blanks here and takes quotes for part of it there.
     commands = [
         "set confirm off",
         "set architecture i386",
         f"set substitute-path kernel {shlex.quote(str(build.tree / 'kernel'))}",
         f"set substitute-path probes {shlex.quote(str(build.tree / 'probes'))}",
-        f"target remote {shlex.quote(str(socket))}",
+        f"target remote {socket}",
     ]
     program = _program_of(machine, build)
     if program is not None:
         commands.append(f"add-symbol-file {shlex.quote(str(program))}")
-    commands += [
-        f"source {shlex.quote(str(COMMANDS))}",
-        "echo Type `kernelist` for its commands, `quit` to leave.\\n\n",
-    ]
-    return ["-q", str(build.kernel_elf), *(word for command in commands for word in ("-ex", command))]
+    words = [word for command in commands for word in ("-ex", command)]
+    hint = "echo Type `kernelist` for its commands, `quit` to leave.\\n\n"
+    return ["-q", str(build.kernel_elf), *words, "-x", str(COMMANDS), "-ex", hint]
 
 
 def _program_of(machine: Machine, build: Build) -> Path | None:
