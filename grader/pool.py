@@ -141,7 +141,8 @@ class Pool:
         ours, theirs = socket.socketpair()
         errors = tempfile.TemporaryFile()  # noqa: SIM115 (closed with the worker)
         top = str(Path(__file__).resolve().parent.parent)
-        environment = {**os.environ, "PYTHONPATH": top, "PYTHONSAFEPATH": "1"}
+        search = os.pathsep.join([top, *filter(None, [os.environ.get("PYTHONPATH")])])
+        environment = {**os.environ, "PYTHONPATH": search, "PYTHONSAFEPATH": "1"}
         with theirs:
             process = subprocess.Popen(
                 [sys.executable, "-m", "grader.worker", str(theirs.fileno()), str(self._tests)],
