@@ -137,10 +137,12 @@ def tree(arguments: argparse.Namespace) -> int:
 
 def run(arguments: argparse.Namespace) -> int:
     """Boot to the shell in this terminal, or in a window."""
-    from grader import boots, terminal
+    from grader import boots, course, terminal
 
+    lab = course.find(Project.here(), arguments.lab)
     _tree, build, sandbox = _built(arguments)
-    return terminal.run(boots.compose(build, {}, files=boots.texts(build)), sandbox, display=arguments.display)
+    archive = {name: boots.program(build.programs[name]) for name in lab.archive if name in build.programs}
+    return terminal.run(boots.compose(build, archive, files=boots.texts(build)), sandbox, display=arguments.display)
 
 
 def debug(arguments: argparse.Namespace) -> int:

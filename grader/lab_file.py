@@ -4,6 +4,8 @@
     summary = "Message passing in the kernel, policy in user-mode servers."
     remove = ["kernel/scheduler.c"]             # baseline files that this lab's tree does not have
 
+    archive = ["message_server"]                # programs that the kernel wants in the boot archive, if built
+
     [copy]                                      # second copies of baseline files, which the lab gives
     "kernel/user/file_server/ata.c" = "kernel/ata.c"
 
@@ -60,6 +62,7 @@ class Lab:
     handin: tuple[str, ...]
     remove: tuple[str, ...] = ()
     copy: Mapping[str, str] = field(default_factory=dict)  # new path: the baseline's
+    archive: tuple[str, ...] = ()
 
     @property
     def points(self) -> int:
@@ -118,7 +121,7 @@ def load_lab(project: Project, name: str) -> Lab:
 def parse_lab(data: Mapping[str, Any], name: str, folder: Path) -> Lab:
     """Check what was read from a lab.toml and make a Lab of it. Raises LabFileError."""
     where = f"labs/{name}/lab.toml"
-    _only(data, {"name", "title", "summary", "stage", "handin", "remove", "copy"}, where)
+    _only(data, {"name", "title", "summary", "stage", "handin", "remove", "copy", "archive"}, where)
     if data.get("name", name) != name:
         raise LabFileError(f"{where}: name is {data['name']!r}, but the folder is called {name!r}")
     handin = _value(data, "handin", dict, where)
@@ -134,6 +137,7 @@ def parse_lab(data: Mapping[str, Any], name: str, folder: Path) -> Lab:
         stages=_stages(_value(data, "stage", list, where), where),
         handin=files,
         remove=_paths(data.get("remove", []), f"{where}: remove"),
+        archive=_programs(data.get("archive", []), f"{where}: archive"),
         copy=_copies(data.get("copy", {}), f"{where}: [copy]"),
     )
 
@@ -176,6 +180,15 @@ def _copies(table: object, where: str) -> dict[str, str]:
         if not isinstance(source, str):
             raise LabFileError(f"{where}: {path} must name a path of the baseline, not {source!r}")
     return dict(table)
+
+
+def _programs(entries: object, where: str) -> tuple[str, ...]:
+    if not isinstance(entries, list):
+        raise LabFileError(f"{where}: must be a list of programs' names")
+    for name in entries:
+        if not isinstance(name, str) or not FILE_NAME.fullmatch(name):
+            raise LabFileError(f"{where}: {name!r} is no program's name, like message_server")
+    return tuple(entries)
 
 
 def _is_plain_path(path: str) -> bool:

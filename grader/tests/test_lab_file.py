@@ -27,6 +27,13 @@ def test_a_lab_is_read() -> None:
     assert lab.remove == ("kernel/old.c",)
 
 
+def test_copies_and_programs_for_the_archive_are_read() -> None:
+    """A lab may give second copies of the baseline's files, and name programs that the kernel starts by itself."""
+    lab = parse(LAB_TOML.replace("[handin]", 'archive = ["server"]\n[copy]\n"kernel/a.c" = "kernel/b.c"\n[handin]'))
+    assert lab.archive == ("server",)
+    assert lab.copy == {"kernel/a.c": "kernel/b.c"}
+
+
 def test_every_lab_of_this_project_is_sound() -> None:
     """What is published must be readable; a lab that students hand in is worth 100 points."""
     project = Project.here()
@@ -77,6 +84,11 @@ def test_a_pattern_is_no_regular_expression() -> None:
         ("kernel/message*.h", "kernel/message.c", "twice"),
         ("kernel/old.c", "/kernel/old.c", "remove"),
         ("[[stage]]", "[[stages]]", "unknown key 'stages'"),
+        ("[handin]", 'archive = ["a b"]\n[handin]', "'a b' is no program's name"),
+        ("[handin]", 'archive = "server"\n[handin]', "archive: must be a list"),
+        ("[handin]", '[copy]\n"kernel/x.c" = 5\n[handin]', "must name a path of the baseline"),
+        ("[handin]", '[copy]\n"x.c" = "kernel/x.c"\n[handin]', "no path below kernel/"),
+        ("[handin]", "copy = 5\n[handin]", "must be a table"),
     ],
 )
 def test_a_wrong_lab_file_is_refused(old: str, new: str, message: str) -> None:

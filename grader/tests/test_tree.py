@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -160,3 +161,13 @@ def test_every_answer_of_this_project_composes() -> None:
             mutants = [Answer("mutant", mutant.name) for mutant in load_mutants(project.solution(lab.name))]
             for answer in [*stages, *mutants]:
                 assert compose(project, lab, answer).answer
+
+
+def test_a_lab_may_give_second_copies_of_the_baselines_files(project: Project, lab: Lab) -> None:
+    """A copy has the baseline's content, whatever the answer makes of the file itself."""
+    source = sorted(path.name for path in project.kernel.glob("*.c"))[0]
+    with_copy = replace(lab, copy={"kernel/user/given/again.c": f"kernel/{source}"})
+    tree = compose(project, with_copy, Answer.parse("reference"))
+    assert tree.given["kernel/user/given/again.c"] == (project.kernel / source).read_bytes()
+    with pytest.raises(WrongUse, match="the baseline has no kernel/none.c"):
+        compose(project, replace(lab, copy={"kernel/x.c": "kernel/none.c"}), Answer.parse("reference"))

@@ -6,6 +6,7 @@
 // STAGE 4 {
 //: #include "ipc.h"
 //: #include "library.h"
+//:
 #include "file_server.h"
 
 #include "../ata.h"
@@ -136,9 +137,10 @@ static void check_disk(int disk)
 int main(const char *argument)
 {
     // STAGE 4 {
-    //: // TASK 4: serve requests for files. Compiled with this file are those of the folder file_server,
-    //: // the disk's driver and the filesystem; ../ata.h and ../filesystem.h say what they offer. What the
-    //: // kernel must do for them to work: let this program, and no other, use the disk's ports.
+    //: // TASK 4: serve requests for files. Compiled with this file are those of the folder
+    //: // file_server, the disk's driver and the filesystem; ../ata.h and ../filesystem.h say what
+    //: // they offer. What the kernel must do for them to work: let this program, and no other, use
+    //: // the disk's ports.
     //: (void)argument;
     //: return 0;
     const int disk = ata_init();

@@ -7,8 +7,8 @@
 #include "library.h"
 
 // STAGE 3 {
-//: // TASK 3: answer the kernel's questions (ipc_abi.h, MESSAGE_SCHEDULE). The decision itself belongs in
-//: // a function `scheduler`, which may not be inlined: __attribute__((noinline, noclone))
+//: // TASK 3: answer the kernel's questions (ipc_abi.h, MESSAGE_SCHEDULE). The decision itself belongs
+//: // in a function `scheduler`, which may not be inlined: __attribute__((noinline, noclone))
 static bool is_ready(const message_t *question, uint32_t slot)
 {
     return (question->payload[2 + slot / 32] & 1u << slot % 32) != 0;
