@@ -3,6 +3,9 @@
 The starter must get 0, each `stage:K` exactly the tests of stages 1..K, the reference all of them, and each mutant
 must fail exactly the tests it names. Every answer is built once; its tests then run as often as asked, in the same
 workers, so that an answer costs no start of anything but machines.
+
+A mutant is graded whole once. Its further runs are of the tests that it must fail: these decide about it, while the
+others have as many chances to waver as there are mutants.
 """
 
 from __future__ import annotations
@@ -156,7 +159,8 @@ class Prover:
         self._sandboxed = sandboxed
 
     def run(self, *, runs: int, load: bool, workers: int, answers: Sequence[str], progress: Progress) -> None:
-        """Grade every answer `runs` times, and once more beside busy loops when `load` is asked for.
+        """Grade every answer `runs` times (of a mutant, after the first time, the tests that it must fail), and once
+        more beside busy loops when `load` is asked for.
 
         Raises WrongUse, MutantError, MarkerError, Ungradable or PoolError.
         """
@@ -167,7 +171,8 @@ class Prover:
             self.problems += inspect(self.lab, self.requirements)
             chosen = _only(chosen, answers)
             self.proofs = {expectation.answer: Proof(expectation) for expectation in chosen}
-            progress.total(len(chosen) * len(self.requirements) * (runs + load))
+            again = sum(len(self._decisive(expectation)) for expectation in chosen)
+            progress.total(len(chosen) * len(self.requirements) + again * (runs - 1 + load))
             settings = self._first_run(pool, progress)
             self._more_runs(pool, settings, runs - 1, progress)
             if load:
@@ -210,19 +215,25 @@ class Prover:
             for _ in self.requirements:
                 progress.step()
             return
-        self._submit(pool, answer, settings[answer])
+        self._submit(pool, answer, settings[answer], self.requirements)
+
+    def _decisive(self, expectation: Expectation) -> list[Requirement]:
+        """The tests that every run of an answer repeats."""
+        if Answer.parse(expectation.answer).kind != "mutant":
+            return self.requirements
+        return [requirement for requirement in self.requirements if requirement.name not in expectation.passing]
 
     def _more_runs(self, pool: Pool, settings: Mapping[str, Setting], runs: int, progress: Progress) -> None:
         for run in range(runs):
             for answer, setting in settings.items():
-                self._submit(pool, answer, setting)
+                self._submit(pool, answer, setting, self._decisive(self.proofs[answer].expectation))
             while pool.outstanding:
                 progress.say(f"again, {runs - run} times")
                 self._collect(pool, progress, 1.0)
 
-    def _submit(self, pool: Pool, answer: str, setting: Setting) -> None:
+    def _submit(self, pool: Pool, answer: str, setting: Setting, requirements: Sequence[Requirement]) -> None:
         facts = setting.to_dict()
-        for requirement in self.requirements:
+        for requirement in requirements:
             pool.submit(Job(requirement.name, facts, answer))
 
     def _collect(self, pool: Pool, progress: Progress, seconds: float) -> None:
