@@ -169,5 +169,5 @@ def test_a_lab_may_give_second_copies_of_the_baselines_files(project: Project, l
     with_copy = replace(lab, copy={"kernel/user/given/again.c": f"kernel/{source}"})
     tree = compose(project, with_copy, Answer.parse("reference"))
     assert tree.given["kernel/user/given/again.c"] == (project.kernel / source).read_bytes()
-    with pytest.raises(WrongUse, match="the baseline has no kernel/none.c"):
+    with pytest.raises(WrongUse, match=r"the baseline has no kernel/none\.c"):
         compose(project, replace(lab, copy={"kernel/x.c": "kernel/none.c"}), Answer.parse("reference"))
