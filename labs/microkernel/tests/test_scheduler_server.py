@@ -32,11 +32,17 @@ def boot_scheduled(boot: Boots) -> Start:
 
 @pytest.fixture
 def boot_policy(boot: Boots) -> Start:
-    """Boots with the probe `scheduling` in the scheduler server's place, with one of its policies."""
+    """Boots with the probe `scheduling` in the scheduler server's place, with one of its policies, and sees it
+    asked.
+    """
 
     def start(policy: str, role: str, **parameters: object) -> Machine:
         programs = {"scheduler_server": "scheduling"}
-        return boot("scheduling", programs=programs, policy=policy, role=role, **parameters)
+        machine = boot("scheduling", programs=programs, policy=policy, role=role, **parameters)
+        if policy != "deaf":
+            machine.run_to("decide", program="scheduling")
+            assert machine.registers().cpl == 3
+        return machine
 
     return start
 
