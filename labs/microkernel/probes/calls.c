@@ -32,7 +32,8 @@ static int call(void)
 {
     uint32_t other;
     int server_pid = crew_start_known("server", 6, 0, &other);
-    int intruder_pid = crew_start("intruder", 0, (uint32_t)ticks() + 3);
+    int intruder_pid = crew_start("intruder", 0, ticks() + CREW_LEAD);
+    sleep(CREW_LEAD - 1); /* the intruder comes while this process waits for the server's reply */
     message_t letter;
     letter_write(&letter, 10);
     probe_report("result", (uint32_t)ipc_call(other, &letter, 0));

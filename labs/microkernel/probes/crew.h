@@ -13,6 +13,9 @@
 #define CREW_LETTER 0x1000u /* type of a letter with key k is CREW_LETTER + k */
 #define CREW_HELLO  0x0fffu /* type of the message by which a member tells its endpoint */
 
+/* Ticks until a crew of several begins: time enough for the slowest kernel to start them all. To wait is free. */
+#define CREW_LEAD 30u
+
 static struct {
     char program[24]; /* this program's name in the archive */
     const char *argument;

@@ -42,7 +42,7 @@ static int second_of_two(void)
 static int two(void)
 {
     uint32_t other;
-    int pid = crew_start_known("second_of_two", 0, (uint32_t)ticks() + 4, &other);
+    int pid = crew_start_known("second_of_two", 0, ticks() + CREW_LEAD, &other);
     message_t letter;
     letter_write(&letter, 40);
     probe_report("result", (uint32_t)ipc_call(other, &letter, 0));
@@ -105,7 +105,7 @@ static int third_of_three(void)
 
 static int three(void)
 {
-    uint32_t start = (uint32_t)ticks() + 4, middle, last;
+    uint32_t start = ticks() + CREW_LEAD, middle, last;
     int last_pid = crew_start_known("third_of_three", 0, start + 6, &last);
     int middle_pid = crew_start_known("second_of_three", last, start + 3, &middle);
     sleep_until(start);

@@ -57,7 +57,7 @@ static int receiving(void)
 
 static int receiver_dies(void)
 {
-    uint32_t start = (uint32_t)ticks() + 4, endpoint;
+    uint32_t start = ticks() + CREW_LEAD, endpoint;
     int victim_pid = crew_start_known("victim", 0, 0, &endpoint);
     int pids[] = {
         crew_start("calling_twice", endpoint, 0),
@@ -85,7 +85,7 @@ static int writing(void)
 
 static int sender_dies(void)
 {
-    uint32_t start = (uint32_t)ticks() + 4, arrived = 0, words = 0;
+    uint32_t start = ticks() + CREW_LEAD, arrived = 0, words = 0;
     int pids[5];
     for (uint32_t i = 0; i < 5; i++)
         pids[i] = crew_start("writing", i, start + i);

@@ -33,7 +33,7 @@ static int writer(void)
 
 static int bits(void)
 {
-    uint32_t start = ticks() + 2;
+    uint32_t start = ticks() + CREW_LEAD;
     message_t message = {0};
     int writer_pid = crew_start("writer", 1, start);
     int ringer_pid = crew_start("ringer", 1u << (8 + crew.nonce % 16), start + 2);
@@ -54,7 +54,7 @@ static int bits(void)
 /* Waits for one kind of message must not be ended by the other kind. */
 static int kinds(void)
 {
-    uint32_t start = ticks() + 4, other;
+    uint32_t start = ticks() + CREW_LEAD, other;
     message_t message = {0};
     int pid = crew_start_known("late_writer", 2, start + 6, &other);
     crew_start("writer", 1, start);

@@ -135,8 +135,8 @@ static int waits(void)
     crew_find("process_server", &server);
     probe_report("not_a_child", (uint32_t)wait(server, &status));
     uint32_t start = ticks();
-    int late = crew_start("leaf", crew.nonce, start + 6);
-    int early = crew_start("leaf", 0x80000001, start + 3);
+    int late = crew_start("leaf", crew.nonce, start + CREW_LEAD + 3);
+    int early = crew_start("leaf", 0x80000001, start + CREW_LEAD);
     probe_report("any", (uint32_t)(wait(0, &status) == early));
     probe_report("any_status", (uint32_t)status);
     probe_report("this_one", (uint32_t)(wait((uint32_t)late, &status) == late));
@@ -327,7 +327,7 @@ static int orphans(void)
     probe_report("killed_parents", right);
     for (int i = 0; i < 16; i++)
         right += crew_wait(crew_start("negligent", 0, 0)) == 6;
-    sleep(6);
+    sleep(CREW_LEAD);
     probe_report("right", right);
     probe_report("left", (uint32_t)(list_processes(entries, LIST) - before));
     probe_finish();

@@ -14,11 +14,11 @@ static int sender(void)
 
 static int receiver_first(void)
 {
-    uint32_t start = (uint32_t)ticks();
-    int pid = crew_start("sender", 0, start + 4);
+    int pid = crew_start("sender", 0, ticks() + CREW_LEAD);
+    uint32_t start = ticks();
     message_t letter = {0};
     probe_report("result", (uint32_t)ipc_receive(ENDPOINT_ANY, &letter, 0));
-    probe_report("waited", (uint32_t)ticks() - start);
+    probe_report("waited", ticks() - start);
     probe_report("received", letter.payload[0]);
     probe_report("words", letter_words(&letter, 0));
     probe_report("sender", letter.sender);
@@ -37,8 +37,8 @@ static int early_sender(void)
 static int sender_first(void)
 {
     int pid = crew_start("early_sender", 0, 0);
-    sleep(5);
-    uint32_t asked = (uint32_t)ticks();
+    sleep(10);
+    uint32_t asked = ticks();
     message_t letter = {0};
     probe_report("result", (uint32_t)ipc_receive(ENDPOINT_ANY, &letter, 0));
     probe_report("received", letter.payload[0]);
@@ -54,7 +54,7 @@ static int sender_first(void)
 static int order(void)
 {
     static const uint8_t turns[2][4] = {{2, 0, 3, 1}, {1, 3, 0, 2}};
-    uint32_t start = (uint32_t)ticks() + 3;
+    uint32_t start = ticks() + CREW_LEAD;
     for (int i = 0; i < 4; i++) {
         uint32_t turn = turns[crew.nonce & 1][i];
         crew_start("sender", turn + 1, start + 2 * turn);
@@ -96,7 +96,7 @@ static uint32_t receive_key(uint32_t from)
 
 static int receive_from(void)
 {
-    uint32_t start = (uint32_t)ticks(), x;
+    uint32_t start = ticks() + CREW_LEAD, x;
     crew_start_known("chosen", 0, start + 8, &x);
     crew_start("sender", 1, start + 3); /* Y, who waits from tick 3 on */
     sleep_until(start + 5);
@@ -105,7 +105,7 @@ static int receive_from(void)
     got = got << 4 | receive_key(x); /* Y has waited longer than X: letter 4 */
     got = got << 4 | receive_key(ENDPOINT_ANY);
     probe_report("order", got);
-    probe_report("tick", (uint32_t)ticks() - start);
+    probe_report("tick", ticks() - start);
     probe_finish();
     return 0;
 }
@@ -175,8 +175,8 @@ static int quiet(void)
 
 static int nonblocking(void)
 {
-    uint32_t start = (uint32_t)ticks(), other;
-    int pid = crew_start_known("quiet", (uint32_t)ipc_endpoint(), start + 6, &other);
+    uint32_t start = ticks() + CREW_LEAD, other;
+    int pid = crew_start_known("quiet", (uint32_t)ipc_endpoint(), start, &other);
     message_t letter;
     letter_write(&letter, 1);
     sleep(1);
@@ -184,7 +184,7 @@ static int nonblocking(void)
     probe_report("receive_from", (uint32_t)ipc_receive(other, &letter, IPC_NONBLOCKING));
     probe_report("send", (uint32_t)ipc_send(other, &letter, IPC_NONBLOCKING));
     probe_report("call", (uint32_t)ipc_call(other, &letter, IPC_NONBLOCKING));
-    sleep_until(start + 9); /* now the other waits in a receive */
+    sleep_until(start + 3); /* now the other waits in a receive */
     letter_write(&letter, 5);
     probe_report("send_to_waiting", (uint32_t)ipc_send(other, &letter, IPC_NONBLOCKING));
     sleep(2);

@@ -39,12 +39,16 @@ static uint32_t favour(const message_t *question)
     return go != 0 && asked % 4 != 0 && is_ready(question, favourite) ? favourite : round_robin(question);
 }
 
-/* Every third answer, up to six, is a slot that cannot run. */
+/* Every third answer, up to six, is a slot that cannot run: the one this is about, or, if that is none, also the first
+ * one past the table. */
 static uint32_t lie(const message_t *question)
 {
-    uint32_t slot = go & 0xffff;
-    bool lies = go != 0 && asked_since % 3 == 1 && asked_since < 18 && !is_ready(question, slot);
-    return lies ? slot : round_robin(question);
+    static uint32_t lies;
+    uint32_t slot = go & ~GO;
+    if (go == 0 || asked_since % 3 != 1 || lies == 6 || is_ready(question, slot))
+        return round_robin(question);
+    lies++;
+    return slot >= ENDPOINT_SLOTS && lies % 2 == 0 ? ENDPOINT_SLOTS : slot;
 }
 
 static uint32_t hang(const message_t *question)
@@ -148,18 +152,23 @@ static int serve_policy(void)
     return 1;
 }
 
-/* Computes until tick b, without ever giving the processor away; its exit status says how far it got. */
+/* Computes from tick a until tick b, without ever giving the processor away; its exit status says how far it got. */
 static int spinner(void)
 {
     int count = 0;
-    if (crew.a != 0 && crew_hello() != 0)
-        return -1;
+    sleep_until(crew.a);
     while ((int32_t)(ticks() - crew.b) < 0) {
         for (volatile int i = 0; i < 500; i++)
             ;
         count++;
     }
     return count;
+}
+
+/* The same, having said where it is. */
+static int known_spinner(void)
+{
+    return crew_hello() != 0 ? -1 : spinner();
 }
 
 /* Sleeps until tick b, having said where it is. */
@@ -181,10 +190,10 @@ static uint32_t scheduler_endpoint(void)
 /* Three equal processes compute for b ticks. */
 static int shares(void)
 {
-    uint32_t until = ticks() + 3 + crew.b;
+    uint32_t start = ticks() + CREW_LEAD;
     int pids[3];
     for (int i = 0; i < 3; i++)
-        pids[i] = crew_start("spinner", 0, until);
+        pids[i] = crew_start("spinner", start, start + crew.b);
     static const char *const keys[] = {"first", "second", "third"};
     for (int i = 0; i < 3; i++)
         probe_report(keys[i], (uint32_t)crew_wait(pids[i]));
@@ -196,10 +205,10 @@ static int shares(void)
 /* Two computing processes; the server is told to favour the first (a = 0) or the second. */
 static int favourite(void)
 {
-    uint32_t until = ticks() + 4 + crew.b, endpoints[2], scheduler = scheduler_endpoint();
+    uint32_t start = ticks() + CREW_LEAD, endpoints[2], scheduler = scheduler_endpoint();
     int pids[2];
     for (int i = 0; i < 2; i++)
-        pids[i] = crew_start_known("spinner", 1, until, &endpoints[i]);
+        pids[i] = crew_start_known("known_spinner", start, start + crew.b, &endpoints[i]);
     ipc_notify(scheduler, GO | endpoints[crew.a] % ENDPOINT_SLOTS);
     probe_report("favourite", (uint32_t)crew_wait(pids[crew.a]));
     probe_report("other", (uint32_t)crew_wait(pids[1 - crew.a]));
@@ -219,15 +228,16 @@ static uint32_t useless_slot(uint32_t kind, uint32_t until)
         crew_wait(crew_start_known("sleeper", 0, 0, &endpoint));
         return endpoint % ENDPOINT_SLOTS;
     }
-    return 0x7000 + crew.nonce % 0x0fff;
+    return 0x01000000 + crew.nonce % 0x01000000;
 }
 
 /* Two computing processes, while the server answers with slots that cannot run. */
 static int lied_to(void)
 {
-    uint32_t until = ticks() + 5 + crew.b, scheduler = scheduler_endpoint();
-    int pids[2] = {crew_start("spinner", 0, until), crew_start("spinner", 0, until)};
+    uint32_t start = ticks() + CREW_LEAD, until = start + crew.b, scheduler = scheduler_endpoint();
+    int pids[2] = {crew_start("spinner", start, until), crew_start("spinner", start, until)};
     uint32_t slot = useless_slot(crew.a, until); /* after the others, so that nobody gets the dead one's slot */
+    sleep_until(start);
     ipc_notify(scheduler, GO | slot);
     probe_report("slot", slot);
     probe_report("first", (uint32_t)crew_wait(pids[0]));
@@ -239,8 +249,9 @@ static int lied_to(void)
 /* Two computing processes, while the server stops answering (a = 0) or is killed. */
 static int forsaken(void)
 {
-    uint32_t until = ticks() + 5 + crew.b, scheduler = scheduler_endpoint(), pid = 0;
-    int pids[2] = {crew_start("spinner", 0, until), crew_start("spinner", 0, until)};
+    uint32_t start = ticks() + CREW_LEAD, until = start + crew.b, scheduler = scheduler_endpoint(), pid = 0;
+    int pids[2] = {crew_start("spinner", start, until), crew_start("spinner", start, until)};
+    sleep_until(start);
     if (crew.a == 0) {
         ipc_notify(scheduler, GO);
     } else {
@@ -257,9 +268,9 @@ static int forsaken(void)
 /* For `witness`: somebody who computes and somebody who sleeps, and the server knows of both. */
 static int questions(void)
 {
-    uint32_t until = ticks() + 60, spinning, sleeping, scheduler = scheduler_endpoint();
+    uint32_t until = ticks() + CREW_LEAD + 60, spinning, sleeping, scheduler = scheduler_endpoint();
     crew_start_known("sleeper", 0, until, &sleeping);
-    crew_start_known("spinner", 1, until, &spinning);
+    crew_start_known("known_spinner", 0, until, &spinning);
     ipc_notify(scheduler, GO | sleeping % ENDPOINT_SLOTS << 8 | spinning % ENDPOINT_SLOTS);
     sleep_until(until);
     return 0;
@@ -286,7 +297,8 @@ static int restarted(void)
     probe_report("new", (uint32_t)endpoint);
     probe_report("after", ticks() - start);
     scheduler_is_back();
-    int pids[2] = {crew_start("spinner", 0, ticks() + 6), crew_start("spinner", 0, ticks() + 6)};
+    start = ticks() + CREW_LEAD;
+    int pids[2] = {crew_start("spinner", start, start + 4), crew_start("spinner", start, start + 4)};
     probe_report("first", (uint32_t)crew_wait(pids[0]));
     probe_report("second", (uint32_t)crew_wait(pids[1]));
     probe_finish();
@@ -303,6 +315,7 @@ int main(const char *argument)
         {"questions", questions},
         {"restarted", restarted},
         {"spinner", spinner},
+        {"known_spinner", known_spinner},
         {"sleeper", sleeper},
         {NULL, NULL},
     };

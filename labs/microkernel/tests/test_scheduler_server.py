@@ -62,7 +62,7 @@ def test_the_scheduler_decides_in_ring_3_and_the_kernel_switches_in_ring_0(boot_
     """At the end of each quantum isr_32 (CPL 0) leads to scheduler (CPL 3, in the server) and that to
     run_next_process (CPL 0).
     """
-    machine = boot_scheduled("scheduling", role="shares", b=60)
+    machine = boot_scheduled("scheduling", role="shares", b=30)
     for policy in ("scheduler", "get_next_process"):
         assert policy not in machine.symbols
     server = machine.registers().cr3
