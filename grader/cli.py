@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from types import FrameType
 from typing import Never
 
-from grader.faults import HandinFault, Ungradable, WrongUse
+from grader.faults import HandinFault, ProjectFault, Ungradable, WrongUse
 
 GRADED, UNGRADABLE, WRONG_USE, INTERRUPTED = 0, 1, 2, 130
 
@@ -254,7 +254,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _say(str(error), WRONG_USE)
     except HandinFault as error:
         return _say(str(error), WRONG_USE)
-    except Ungradable as error:
+    except (Ungradable, ProjectFault) as error:
         return _say(str(error), UNGRADABLE)
     except KeyboardInterrupt:
         return _say("interrupted; nothing is left running", INTERRUPTED)

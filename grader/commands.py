@@ -67,25 +67,27 @@ def grade(arguments: argparse.Namespace) -> int:
             engine.grade(project, request, progress, grading)
         except KeyboardInterrupt:
             interrupted = True
+    page = _write_forms(arguments, grading)  # first: whoever reads the board may be gone
     if not arguments.quiet:
         board.show(grading, console, every_failure=arguments.all)
+        if page is not None:
+            console.print(f"report: {page}", style="dim", markup=False, soft_wrap=True)
     elif not grading.gradable and not interrupted:
         print(f"lab: {lab.name} could not be graded: {why_not(grading)}", file=sys.stderr)
-    if arguments.json:
-        result.write(grading, Path(arguments.json))
-    if arguments.html:
-        from grader import html
-
-        page = html.write(grading, Path(arguments.html))
-        if not arguments.quiet:
-            console.print(f"report: {page}", style="dim", markup=False, soft_wrap=True)
-    if arguments.junit:
-        from grader.junit import to_junit
-
-        result.write_text(Path(arguments.junit), to_junit(grading))
     if interrupted:
         raise KeyboardInterrupt
     return GRADED if grading.gradable else UNGRADABLE
+
+
+def _write_forms(arguments: argparse.Namespace, grading: Grading) -> Path | None:
+    """Write every form that was asked for; the HTML page's path, if there is one."""
+    from grader import html, junit, result
+
+    if arguments.json:
+        result.write(grading, Path(arguments.json))
+    if arguments.junit:
+        result.write_text(Path(arguments.junit), junit.to_junit(grading))
+    return html.write(grading, Path(arguments.html)) if arguments.html else None
 
 
 def why_not(grading: Grading) -> str:

@@ -1,6 +1,6 @@
-"""Whose fault it is: the three exceptions that end a grading early.
+"""Whose fault it is: the exceptions that end a grading early.
 
-Every part of the grader raises one of these three when it cannot go on, so that the command line needs to
+Every part of the grader raises one of these when it cannot go on, so that the command line needs to
 know nothing of the parts: the hand-in's fault costs points, the grader's fault never does, wrong use is neither.
 """
 
@@ -22,6 +22,10 @@ class HandinFault(Exception):
 
 class Ungradable(Exception):
     """The grader or its machine is at fault (no compiler, disk full, time cap): nobody loses points."""
+
+
+class ProjectFault(Exception):
+    """The course's own files are wrong (a lab.toml, a stage marker, a mutant): its author is told, nobody loses points."""
 
 
 class WrongUse(Exception):

@@ -18,11 +18,11 @@ from pathlib import Path
 
 from grader import course, seeds, tools
 from grader.build import Build, BuildFailed, build_tree
-from grader.faults import HandinFault, Ungradable
+from grader.faults import HandinFault, ProjectFault, Ungradable
 from grader.lab_file import Lab
 from grader.names import chosen
 from grader.paths import Project
-from grader.pool import Job, Pool, PoolError
+from grader.pool import Job, Pool
 from grader.progress import Progress
 from grader.sandbox import Sandbox
 from grader.setting import Setting
@@ -60,7 +60,7 @@ def processors() -> int:
 def grade(project: Project, request: Request, progress: Progress, grading: Grading) -> None:
     """Fill in `grading`, which is truthful at any moment, even when this is interrupted.
 
-    Raises WrongUse (before anything is graded), LabFileError and KeyboardInterrupt; what is the hand-in's fault or
+    Raises WrongUse (before anything is graded), LabFileError, KeyboardInterrupt; what is the hand-in's fault or
     the grader's stands in the grading.
     """
     began = time.monotonic()
@@ -74,7 +74,7 @@ def grade(project: Project, request: Request, progress: Progress, grading: Gradi
         ):
             found = aside.submit(tools.needed_for_a_verdict)
             _grade(project, lab, answer, request, pool, found, progress, grading)
-    except (Ungradable, PoolError) as error:
+    except (Ungradable, ProjectFault) as error:
         grading.gradable, grading.message = False, str(error)
     except KeyboardInterrupt:
         grading.gradable, grading.complete = False, False

@@ -31,13 +31,14 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from grader.faults import ProjectFault
 from grader.paths import Project
 
 # What a make rule, a shell and a linker script all take as a plain word.
 FILE_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+-]*")
 
 
-class LabFileError(Exception):
+class LabFileError(ProjectFault):
     """A lab.toml is wrong. The message names the file, the key and what is wanted there."""
 
 

@@ -27,11 +27,13 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from grader.faults import ProjectFault
+
 HUNK = re.compile(r"@@(?: -(\d+)(?:,\d+)? \+\d+(?:,\d+)? @@.*)?\s*")
 NAME = re.compile(r"[a-z0-9][a-z0-9_-]*")
 
 
-class MutantError(Exception):
+class MutantError(ProjectFault):
     """A mutant of the project is wrong or no longer applies. The message says which, where, and what to do."""
 
 

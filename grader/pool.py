@@ -23,6 +23,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, BinaryIO
 
+from grader.faults import Ungradable
 from grader.verdict import Outcome, Requirement, Verdict, ungradable
 
 SILENCE_MAX = 300.0
@@ -37,7 +38,7 @@ RETRIES_MAX = 8
 _LONG_ANSWER = 4 << 20
 
 
-class PoolError(Exception):
+class PoolError(Ungradable):
     """The workers cannot run: the grader's own fault. The message is for a person."""
 
 

@@ -36,6 +36,8 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+from grader.faults import ProjectFault
+
 COMMENT = r"(?://|/\*|;|\#|--)"
 MARKER = re.compile(rf"^\s*{COMMENT}+\s*STAGE\s+([1-9][0-9]?)\s*([{{}}]|FILE)\s*(?:\*/)?\s*$")
 LOOKS_LIKE_MARKER = re.compile(rf"{COMMENT}.*\bSTAGE\b\s*[0-9{{}}]")
@@ -43,7 +45,7 @@ BEFORE = re.compile(r"^(\s*)(?://|;|\#|--):(?: (.*)|)$")
 LOOKS_LIKE_BEFORE = re.compile(r"^\s*(?://|;|\#|--):")
 
 
-class MarkerError(Exception):
+class MarkerError(ProjectFault):
     """A stage marker of the project's own files is wrong. The message begins with `file:line:`."""
 
     def __init__(self, name: str, line: int, reason: str) -> None:
