@@ -25,7 +25,7 @@ class Ungradable(Exception):
 
 
 class ProjectFault(Exception):
-    """The course's own files are wrong (a lab.toml, a stage marker, a mutant): its author is told, nobody loses points."""
+    """A file of the project itself is wrong (a lab.toml, a stage marker, a mutant): nobody loses points."""
 
 
 class WrongUse(Exception):
