@@ -11,7 +11,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from project import TOP, Outcome, python, report, run
+from project import TOP, Outcome, ending, python, report, run
 
 # Folders with C files; in them, what the machine builds is below .cache and never listed.
 C_FOLDERS = ("kernel", "labs", "solutions", "grader")
@@ -108,4 +108,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(ending(main))

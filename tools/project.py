@@ -3,7 +3,7 @@
 import os
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -57,3 +57,12 @@ def report(name: str, passed: bool, details: str = "") -> Outcome:
 def python(*arguments: str | Path) -> list[str | Path]:
     """Return the command that runs the environment's Python."""
     return [sys.executable, *arguments]
+
+
+def ending(main: Callable[[], int]) -> int:
+    """The exit status of `main`, or 130 with a line instead of a trace when the person presses Ctrl-C."""
+    try:
+        return main()
+    except KeyboardInterrupt:
+        print("\ninterrupted", file=sys.stderr)
+        return 130

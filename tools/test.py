@@ -15,9 +15,7 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 from lint import lint
-from project import TOP, Outcome, python, report, run
-
-PROCESSORS = 2
+from project import TOP, Outcome, ending, python, report, run
 
 TEN_TIMES = ("--runs", "10", "--load")
 """How a lab proves itself here: the same verdicts ten times over, and once more on a busy computer."""
@@ -36,7 +34,7 @@ def unit_tests() -> Outcome:
     """The grader's own tests, counted from pytest's JUnit file."""
     with tempfile.TemporaryDirectory() as folder:
         results = Path(folder) / "junit.xml"
-        command = python("-m", "pytest", "-q", "-n", str(PROCESSORS), f"--junit-xml={results}", "grader/tests")
+        command = python("-m", "pytest", "-q", "-n", "auto", f"--junit-xml={results}", "grader/tests")
         finished = run(command)
         if not results.exists():
             return report("pytest ended before it had results", False)
@@ -109,4 +107,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(ending(main))
