@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
@@ -41,7 +42,7 @@ def text(seed: int) -> int:
 def boot_filed(boot: Boots, text: int) -> Start:
     """Boots the probe `files` with the files `poem` and `old` on the disk, and more if `files` says so."""
 
-    def start(role: str, files: dict[str, bytes] | None = None, **parameters: object) -> Machine:
+    def start(role: str, files: dict[str, bytes] | None = None, **parameters: Any) -> Machine:
         on_disk = {"poem": content(text, BIG), "old": b"old" * 200, **(files or {})}
         return boot("files", role=role, seed=text, files=on_disk, **parameters)
 

@@ -5,6 +5,7 @@ difference.
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
@@ -23,7 +24,7 @@ Start = Callable[..., Machine]
 def boot_served(boot: Boots, build: Build) -> Start:
     """Like `boot`, and makes sure that the first process is created by the process server, in ring 3."""
 
-    def start(probe: str, **parameters: object) -> Machine:
+    def start(probe: str, **parameters: Any) -> Machine:
         machine = boot(probe, **parameters)
         assert "process_create" in machine.table("process_server")
         machine.run_to("process_create", program="process_server")

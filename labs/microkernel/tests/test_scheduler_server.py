@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
@@ -20,7 +21,7 @@ FALLBACK = "scheduler: fallback to round robin"
 def boot_scheduled(boot: Boots) -> Start:
     """Like `boot`, and makes sure that the scheduler server decides something, in ring 3."""
 
-    def start(probe: str, **parameters: object) -> Machine:
+    def start(probe: str, **parameters: Any) -> Machine:
         machine = boot(probe, **parameters)
         assert "scheduler" in machine.table("scheduler_server")
         machine.run_to("scheduler", program="scheduler_server")
@@ -36,7 +37,7 @@ def boot_policy(boot: Boots) -> Start:
     asked.
     """
 
-    def start(policy: str, role: str, **parameters: object) -> Machine:
+    def start(policy: str, role: str, **parameters: Any) -> Machine:
         programs = {"scheduler_server": "scheduling"}
         machine = boot("scheduling", programs=programs, policy=policy, role=role, **parameters)
         if policy != "deaf":
