@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
+from typing import Self
 
 from grader import untrusted
 from grader.faults import Ungradable
@@ -40,6 +41,7 @@ SERIAL_BYTES_MAX = 1 << 20
 _LOOK_EVERY = 0.1  # seconds between looks at the limits while the guest runs
 _LOOKS_WITHOUT_PROGRESS = 10
 _WATCHDOG_PORT, _WATCHDOG_OFF_PORT = 0x443, 0x441
+_WATCHDOG_OFF = 15
 _HOLD_MS = 20  # guest time for which a key is held down
 _SAMPLES = 120  # instructions followed to see where a guest spins
 _MARGIN = 1.05  # the second limit lies above the watchdog's, which stops at an exact instruction
@@ -68,7 +70,7 @@ class Execution(Inspection):
         memory_bytes = emulator.setup.memory_mb << 20
         super().__init__(GdbRemote(emulator.gdb), Qmp(emulator.monitor), symbols, programs, memory_bytes)
         self._emulator = emulator
-        self._guest_seconds = guest_seconds
+        self._guest_seconds = 2 * (_WATCHDOG_OFF - watchdog_count(guest_seconds))
         self._wall_cap = wall_cap
         self._points: dict[tuple[Point, int, int], int] = {}
         self._guards: dict[int, str | None] = {}
@@ -132,7 +134,7 @@ class Execution(Inspection):
             self._closed = True
             self._emulator.close()
 
-    def __enter__(self) -> Execution:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(
@@ -311,6 +313,10 @@ class Execution(Inspection):
                 serial.drain()
                 return reply
             now = time.monotonic()
+            if now - started > self._wall_cap:
+                raise Ungradable(
+                    f"the machine ran for {self._wall_cap:.0f} s of the host's time and did not come to its own limit"
+                )
             if stopping:
                 continue
             if arrived is not None and serial in ready and arrived():
@@ -319,10 +325,6 @@ class Execution(Inspection):
             elif now >= look and not emulator.trace:
                 look = now + _LOOK_EVERY
                 stopping = self._look_at_limits(idle)
-            if not stopping and now - started > self._wall_cap:
-                raise Ungradable(
-                    f"the machine ran for {self._wall_cap:.0f} s of the host's time and did not come to its own limit"
-                )
 
     def _resume(self) -> None:
         if not self._keys:
@@ -379,7 +381,7 @@ class Execution(Inspection):
     # What becomes of its stops
 
     def _hang(self, awaited: str) -> Hang:
-        limit = f"{self._guest_seconds:g} s of guest time ({self.instructions():,} instructions)"
+        limit = f"{self._guest_seconds} s of guest time ({self.instructions():,} instructions)"
         if self._flooded():
             limit = f"{SERIAL_BYTES_MAX >> 20} MB of serial output"
         visited = [] if self.registers().halted else self.functions_of(self._visited())
@@ -461,7 +463,7 @@ class _Idle:
 
 def watchdog_count(seconds: float) -> int:
     """What ib700 is given for a limit of so many seconds: 15 means 0, 14 means 2, ... 0 means 30."""
-    return 15 - min(15, max(1, math.ceil(seconds / 2)))
+    return _WATCHDOG_OFF - min(_WATCHDOG_OFF, max(1, math.ceil(seconds / 2)))
 
 
 class PointGuard:

@@ -80,7 +80,7 @@ class Machine(Execution):
     ) -> Machine:
         """Start a machine with a disk image, stopped before its first instruction.
 
-        `guest_seconds` (2 to 30, rounded up to an even number) of guest time may pass in all; `wall_cap` is in seconds
+        `guest_seconds` (2 to 30, the next even number) of guest time may pass in all; `wall_cap` is in seconds
         of the host. `trace` is a file that gets the end of the emulator's log of interrupts when the machine ends.
         Raises Ungradable when there is no emulator or it does not start.
         """
@@ -94,9 +94,6 @@ class Machine(Execution):
         traced = replace(setup, trace=True)
         machine._again = lambda: _started(image, traced, sandbox, known, {}, guest_seconds, wall_cap)
         return machine
-
-    def __enter__(self) -> Machine:
-        return self
 
     def close(self) -> None:
         """End the machine. May be called twice."""
@@ -133,10 +130,8 @@ class Machine(Execution):
         self._keys += keys
         self._new_limit()
 
-    def wait_for_serial(self, pattern: bytes | re.Pattern[bytes], *, start: int | None = None) -> re.Match[bytes]:
-        """Run until the pattern comes on COM1, after what the last call found, or after the first `start` bytes.
-
-        The pattern is a literal or a compiled expression.
+    def wait_for_serial(self, pattern: bytes | re.Pattern[bytes]) -> re.Match[bytes]:
+        """Run until the pattern, a literal or an expression, comes on COM1 after what the last call found.
 
         The guest then stops somewhere after it printed that: not at an exact instruction.
         """
@@ -150,7 +145,6 @@ class Machine(Execution):
             return bool(found)
 
         self._emulator.serial.drain()
-        self._serial_seen = self._serial_seen if start is None else start
         shown = untrusted.plain(pattern.pattern if isinstance(pattern, re.Pattern) else pattern)
         while not arrived():
             self._go(f"{shown!r} on the serial line", arrived)

@@ -114,8 +114,10 @@ void probe_report(const char *key, uint32_t value)
     report_on_console(entry);
 }
 
-/* Not inlined, so that there is one address for the breakpoint. */
-__attribute__((noinline)) void probe_finish(void)
+/* Not inlined, and in a section of its own, which comes first in every probe: the grader's
+ * breakpoint is for this address in whatever program runs, and no other probe has other code there.
+ */
+__attribute__((noinline, section(".text.probe_finish"))) void probe_finish(void)
 {
     for (;;) {
     }
