@@ -84,6 +84,10 @@ class SymbolTable:
         self._functions = code
         self._starts = [symbol.address for symbol in code]
 
+    def __repr__(self) -> str:
+        """As a failed test's message shows it: assert 'scheduler' in <symbols of scheduler_server>."""
+        return f"<symbols of {self.name or 'nothing'}>"
+
     @staticmethod
     def load(elf: Path) -> SymbolTable:
         """Read the symbols of an ELF file."""
