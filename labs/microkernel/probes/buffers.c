@@ -1,14 +1,17 @@
 /*
- * Message buffers as a careless or hostile program gives them: outside of its memory, half outside, wrapping around,
- * not writable, gone when the message arrives. And buffers that are odd, but right.
+ * Message buffers as a careless or hostile program gives them: outside of its memory, half outside,
+ * wrapping around, not writable, gone when the message arrives. And buffers that are odd, but
+ * right.
  */
 #include "crew.h"
 
-#define PAGE     0x1000u
-#define MAPPED   0x20000000u /* the first of the pages this probe maps; what is before and after is not mapped */
-#define KERNEL   0xc0000000u
-#define MESSAGE  ((uint32_t)sizeof(message_t))
-#define CASES    8
+#define PAGE 0x1000u
+#define MAPPED                                                                                     \
+    0x20000000u /* the first of the pages this probe maps; what is before and after is not mapped  \
+                 */
+#define KERNEL  0xc0000000u
+#define MESSAGE ((uint32_t)sizeof(message_t))
+#define CASES   8
 
 static message_t *at(uint32_t address)
 {
@@ -19,14 +22,14 @@ static message_t *at(uint32_t address)
 static uint32_t bad_buffer(int number)
 {
     const uint32_t addresses[CASES] = {
-        0,                         /* nothing is mapped at 0 */
+        0,                           /* nothing is mapped at 0 */
         MAPPED + PAGE - MESSAGE / 2, /* its second half is not mapped */
-        MAPPED - MESSAGE / 2,      /* its first half is not mapped */
-        KERNEL + 0x100000,         /* the kernel's code */
-        KERNEL - MESSAGE / 2,      /* reaches into the kernel's half */
-        0u - MESSAGE / 2,          /* start + length wraps around */
-        MAPPED + 8 * PAGE,         /* far from everything */
-        (uint32_t)&bad_buffer,     /* code: may be read, not written */
+        MAPPED - MESSAGE / 2,        /* its first half is not mapped */
+        KERNEL + 0x100000,           /* the kernel's code */
+        KERNEL - MESSAGE / 2,        /* reaches into the kernel's half */
+        0u - MESSAGE / 2,            /* start + length wraps around */
+        MAPPED + 8 * PAGE,           /* far from everything */
+        (uint32_t)&bad_buffer,       /* code: may be read, not written */
     };
     return addresses[number];
 }
@@ -38,7 +41,8 @@ static void map_one_page(void)
         crew_give_up("no_memory", result);
 }
 
-/* Takes letter 1, then calls home with letter 2. Its exit status is the number of right words in letter and reply. */
+/* Takes letter 1, then calls home with letter 2. Its exit status is the number of right words in
+ * letter and reply. */
 static int peer(void)
 {
     message_t letter = {0};
@@ -54,7 +58,8 @@ static int peer(void)
 }
 
 /* One bit for each bad buffer that was refused with E_FAULT. */
-static uint32_t refusals_of(int (*attempt)(uint32_t peer, message_t *buffer), uint32_t peer, int cases)
+static uint32_t refusals_of(int (*attempt)(uint32_t peer, message_t *buffer), uint32_t peer,
+                            int cases)
 {
     uint32_t refused = 0;
     for (int number = 0; number < cases; number++)
@@ -82,7 +87,8 @@ static int try_reply(uint32_t peer, message_t *buffer)
     return ipc_reply(peer, buffer);
 }
 
-/* Every bad buffer is tried on a peer that is ready for the message; then the same is done with a good one. */
+/* Every bad buffer is tried on a peer that is ready for the message; then the same is done with a
+ * good one. */
 static int bad(void)
 {
     uint32_t other;
@@ -106,7 +112,8 @@ static int bad(void)
     return 0;
 }
 
-/* Sends letter 4 from, and takes letter 5 into, a buffer at an odd address across the boundary of two pages. */
+/* Sends letter 4 from, and takes letter 5 into, a buffer at an odd address across the boundary of
+ * two pages. */
 static int straddler(void)
 {
     message_t *letter = at(MAPPED + PAGE - 13);
@@ -140,8 +147,8 @@ __attribute__((noinline)) int loser_waits(message_t *letter)
     return ipc_receive(ENDPOINT_ANY, letter, 0);
 }
 
-/* Waits with a buffer that vanishes meanwhile. Its exit status: right words of the letter if a second receive, into
- * a good buffer, got it; negative if the first receive did not say E_FAULT. */
+/* Waits with a buffer that vanishes meanwhile. Its exit status: right words of the letter if a
+ * second receive, into a good buffer, got it; negative if the first receive did not say E_FAULT. */
 static int loser(void)
 {
     message_t letter = {0};
@@ -178,12 +185,8 @@ static int taken(void)
 int main(const char *argument)
 {
     static const struct crew_role roles[] = {
-        {"bad", bad},
-        {"straddle", straddle},
-        {"taken", taken},
-        {"peer", peer},
-        {"straddler", straddler},
-        {"loser", loser},
+        {"bad", bad},   {"straddle", straddle},   {"taken", taken},
+        {"peer", peer}, {"straddler", straddler}, {"loser", loser},
         {NULL, NULL},
     };
     return crew_play("buffers", argument, roles);

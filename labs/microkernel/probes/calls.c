@@ -1,12 +1,13 @@
 /*
- * Calls and replies: a call waits for the reply of the very process it was sent to, and a reply reaches only a caller
- * that waits for it, once.
+ * Calls and replies: a call waits for the reply of the very process it was sent to, and a reply
+ * reaches only a caller that waits for it, once.
  */
 #include "crew.h"
 
 enum { TURNS = 40 };
 
-/* Answers one call, a ticks after it arrived, with the letter of the next key. Its exit status tells of the reply. */
+/* Answers one call, a ticks after it arrived, with the letter of the next key. Its exit status
+ * tells of the reply. */
 static int server(void)
 {
     message_t letter = {0};
@@ -168,7 +169,8 @@ static int relay(void)
     return result;
 }
 
-/* One of two in front: its exit status is the number of its words that came back right through the relay a. */
+/* One of two in front: its exit status is the number of its words that came back right through the
+ * relay a. */
 static int front(void)
 {
     int words = 0;

@@ -1,7 +1,8 @@
 /*
- * What the probes of this lab share. A test's probe is one program that is started several times, in several roles:
- * the first process plays the role the test asked for and starts the others, its crew, with `crew_start`. A member
- * tells its result by its exit status, or by messages to `crew.home`, the endpoint of the process that started it.
+ * What the probes of this lab share. A test's probe is one program that is started several times,
+ * in several roles: the first process plays the role the test asked for and starts the others, its
+ * crew, with `crew_start`. A member tells its result by its exit status, or by messages to
+ * `crew.home`, the endpoint of the process that started it.
  */
 #ifndef CREW_H
 #define CREW_H
@@ -13,7 +14,8 @@
 #define CREW_LETTER 0x1000u /* type of a letter with key k is CREW_LETTER + k */
 #define CREW_HELLO  0x0fffu /* type of the message by which a member tells its endpoint */
 
-/* Ticks until a crew of several begins: time enough for the slowest kernel to start them all. To wait is free. */
+/* Ticks until a crew of several begins: time enough for the slowest kernel to start them all. To
+ * wait is free. */
 #define CREW_LEAD 30u
 
 static struct {
@@ -115,7 +117,8 @@ static inline bool crew_find(const char *name, uint32_t *pid)
     return false;
 }
 
-/* Every word of a letter follows from the nonce, the letter's key and the word's place; word 0 of letter 0 is the nonce. */
+/* Every word of a letter follows from the nonce, the letter's key and the word's place; word 0 of
+ * letter 0 is the nonce. */
 static inline uint32_t letter_word(uint32_t key, uint32_t place)
 {
     return crew.nonce + key * 0x01000193u + place * 0x9e3779b1u;
@@ -129,7 +132,8 @@ static inline void letter_write(message_t *letter, uint32_t key)
         letter->payload[place] = letter_word(key, place);
 }
 
-/* How many of the 14 payload words are those of the letter with this key; 0 as well if its type is another. */
+/* How many of the 14 payload words are those of the letter with this key; 0 as well if its type is
+ * another. */
 static inline uint32_t letter_words(const message_t *letter, uint32_t key)
 {
     uint32_t right = 0;
@@ -158,7 +162,8 @@ static inline void sleep_until(uint32_t tick)
 }
 
 /* Reads the argument and plays the role it names. */
-static inline int crew_play(const char *program, const char *argument, const struct crew_role *roles)
+static inline int crew_play(const char *program, const char *argument,
+                            const struct crew_role *roles)
 {
     crew_append(crew.program, program);
     crew.argument = argument;

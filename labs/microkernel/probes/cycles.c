@@ -1,6 +1,6 @@
 /*
- * Cycles: two or three processes, each of which would wait for the next one for ever. The request that would close
- * the cycle is refused; everybody else's goes on.
+ * Cycles: two or three processes, each of which would wait for the next one for ever. The request
+ * that would close the cycle is refused; everybody else's goes on.
  */
 #include "crew.h"
 
@@ -16,8 +16,9 @@ static int answer_one(void)
     return ipc_reply(caller, &letter);
 }
 
-/* Home's call to this process waits already. Its own send and call home must be refused, before home's request is
- * received and after; then it answers. Its exit status: one bit for each of the four refusals. */
+/* Home's call to this process waits already. Its own send and call home must be refused, before
+ * home's request is received and after; then it answers. Its exit status: one bit for each of the
+ * four refusals. */
 static int second_of_two(void)
 {
     message_t letter;

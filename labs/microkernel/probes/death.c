@@ -1,6 +1,6 @@
 /*
- * Processes that end in the middle of a conversation: whoever waits for them is told, nothing of them stays behind,
- * and their endpoints never mean anybody else.
+ * Processes that end in the middle of a conversation: whoever waits for them is told, nothing of
+ * them stays behind, and their endpoints never mean anybody else.
  */
 #include "crew.h"
 
@@ -60,16 +60,15 @@ static int receiver_dies(void)
     uint32_t start = ticks() + CREW_LEAD, endpoint;
     int victim_pid = crew_start_known("victim", 0, 0, &endpoint);
     int pids[] = {
-        crew_start("calling_twice", endpoint, 0),
-        crew_start("sending", endpoint, start + 3),
-        crew_start("sending", endpoint, start + 4),
-        crew_start("calling", endpoint, start + 5),
+        crew_start("calling_twice", endpoint, 0),     crew_start("sending", endpoint, start + 3),
+        crew_start("sending", endpoint, start + 4),   crew_start("calling", endpoint, start + 5),
         crew_start("receiving", endpoint, start + 6),
     };
     sleep_until(start + 9);
     probe_report("killed", (uint32_t)kill((uint32_t)victim_pid));
     probe_report("victim", (uint32_t)crew_wait(victim_pid));
-    static const char *const keys[] = {"wait_for_reply", "first_sender", "second_sender", "queued_caller", "receiver"};
+    static const char *const keys[] = {"wait_for_reply", "first_sender", "second_sender",
+                                       "queued_caller", "receiver"};
     for (int i = 0; i < 5; i++)
         probe_report(keys[i], (uint32_t)crew_wait(pids[i]));
     probe_finish();
@@ -150,7 +149,8 @@ static int brief(void)
     return crew_hello();
 }
 
-/* Says hello and takes a letter: exit status its right words. A letter with another key sends it away. */
+/* Says hello and takes a letter: exit status its right words. A letter with another key sends it
+ * away. */
 static int guest(void)
 {
     message_t letter = {0};
@@ -160,7 +160,8 @@ static int guest(void)
     return result != 0 ? result : (int)letter_words(&letter, 9);
 }
 
-/* Starts guests, one after the other, until one sits in the slot of the dead `stale`; stores its endpoint. */
+/* Starts guests, one after the other, until one sits in the slot of the dead `stale`; stores its
+ * endpoint. */
 static int guest_in_slot(uint32_t stale, uint32_t *endpoint)
 {
     for (int tries = 0; tries < 160; tries++) {

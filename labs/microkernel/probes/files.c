@@ -1,5 +1,6 @@
 /*
- * The file server seen by its clients: the same files as ever, and what a client lives through when the server dies.
+ * The file server seen by its clients: the same files as ever, and what a client lives through when
+ * the server dies.
  */
 #include "crew.h"
 
@@ -54,7 +55,8 @@ static int files(void)
     probe_report("poem", (uint32_t)read_big("poem", BIG));
     probe_report("listed", (uint32_t)listed("poem"));
     memset(buffer, 0, sizeof buffer);
-    probe_report("part", read_file("poem", buffer, 777, 1000) == 1000 ? right_bytes(buffer, 777, 1000) : 0);
+    probe_report("part",
+                 read_file("poem", buffer, 777, 1000) == 1000 ? right_bytes(buffer, 777, 1000) : 0);
     probe_report("end", (uint32_t)read_file("poem", buffer, BIG - 10, 1000));
     probe_report("create", (uint32_t)create_big("new", BLOCK));
     probe_report("new", (uint32_t)read_big("new", BIG));
@@ -71,9 +73,11 @@ static int errors(void)
     probe_report("read_missing", (uint32_t)read_file("missing", buffer, 0, 10));
     probe_report("delete_missing", (uint32_t)delete_file("missing"));
     probe_report("create_twice", (uint32_t)create_file("poem", buffer, 10));
-    probe_report("long_name", (uint32_t)create_file("a-name-that-is-longer-than-a-name-may-be", buffer, 10));
+    probe_report("long_name",
+                 (uint32_t)create_file("a-name-that-is-longer-than-a-name-may-be", buffer, 10));
     probe_report("empty_name", (uint32_t)create_file("", buffer, 10));
-    probe_report("too_large", (uint32_t)create_big("large", BIG)); /* the test left less room than this */
+    probe_report("too_large",
+                 (uint32_t)create_big("large", BIG)); /* the test left less room than this */
     probe_report("poem", (uint32_t)read_big("poem", BIG));
     probe_report("fits", (uint32_t)create_big("small", 100));
     probe_finish();
@@ -83,7 +87,8 @@ static int errors(void)
 static int old_calls(void)
 {
     uint32_t name = (uint32_t) "poem", to = (uint32_t)buffer;
-    probe_report("create", (uint32_t)system_call(SYSTEM_CALL_CREATE_FILE, (uint32_t) "stray", to, 10, 0, 0));
+    probe_report("create",
+                 (uint32_t)system_call(SYSTEM_CALL_CREATE_FILE, (uint32_t) "stray", to, 10, 0, 0));
     probe_report("read", (uint32_t)system_call(SYSTEM_CALL_READ_FILE, name, to, 0, 10, 0));
     probe_report("list", (uint32_t)system_call(SYSTEM_CALL_LIST_FILES, to, 10, 0, 0, 0));
     probe_report("delete", (uint32_t)system_call(SYSTEM_CALL_DELETE_FILE, name, 0, 0, 0, 0));
@@ -92,7 +97,8 @@ static int old_calls(void)
     return 0;
 }
 
-/* Reads the disk's status port, which is not its own; with a = 1, having just been served by the file server. */
+/* Reads the disk's status port, which is not its own; with a = 1, having just been served by the
+ * file server. */
 static int thief(void)
 {
     uint8_t status;
@@ -126,7 +132,8 @@ static int reader(void)
     return bytes;
 }
 
-/* Calls `attempt` until it does something else than tell of a dead server, for at most 120 ticks. */
+/* Calls `attempt` until it does something else than tell of a dead server, for at most 120 ticks.
+ */
 static int retried(int (*attempt)(void), uint32_t *waited)
 {
     uint32_t start = ticks();
@@ -169,7 +176,8 @@ static int read_through_death(void)
     return 0;
 }
 
-/* The same in the middle of a write: what was there stays whole, and the new file is there or is not. */
+/* The same in the middle of a write: what was there stays whole, and the new file is there or is
+ * not. */
 static int write_through_death(void)
 {
     uint32_t waited;
@@ -235,7 +243,8 @@ static int ask_harmless(void)
     return ask_villain(0);
 }
 
-/* The file server is the villain of villain.c: it commits each crime once, and is started anew after each. */
+/* The file server is the villain of villain.c: it commits each crime once, and is started anew
+ * after each. */
 static int crimes(void)
 {
     uint32_t dead = 0, alive = 0, waited, other;

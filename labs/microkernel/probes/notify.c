@@ -1,6 +1,6 @@
 /*
- * Notifications: bits that are set, never a queue. They come from processes, and from interrupts that a process
- * subscribed to.
+ * Notifications: bits that are set, never a queue. They come from processes, and from interrupts
+ * that a process subscribed to.
  */
 #include "crew.h"
 
@@ -15,13 +15,14 @@ static uint32_t receive_bits(uint32_t flags)
     return message.payload[0];
 }
 
-/* Notifies home of three bits, one of them twice; its exit status is 0 if none of it failed or waited. */
+/* Notifies home of three bits, one of them twice; its exit status is 0 if none of it failed or
+ * waited. */
 static int ringer(void)
 {
     sleep_until(crew.b);
     uint32_t start = ticks();
-    int failed = ipc_notify(crew.home, crew.a) | ipc_notify(crew.home, 0x4) | ipc_notify(crew.home, crew.a) |
-                 ipc_notify(crew.home, 0x80000000u);
+    int failed = ipc_notify(crew.home, crew.a) | ipc_notify(crew.home, 0x4) |
+                 ipc_notify(crew.home, crew.a) | ipc_notify(crew.home, 0x80000000u);
     return failed != 0 ? failed : (int)(ticks() - start) / 4;
 }
 
@@ -79,7 +80,8 @@ static int late_writer(void)
     return result != 0 ? result : writer();
 }
 
-/* Answers each notification with one, ROUNDS times; then sends FLOOD more of them without waiting. */
+/* Answers each notification with one, ROUNDS times; then sends FLOOD more of them without waiting.
+ */
 static int player(void)
 {
     int result = crew_hello();
@@ -115,7 +117,8 @@ static int storm(void)
     return 0;
 }
 
-/* Takes a notification of each of a timer interrupts, then lets b more arrive while it is not receiving. */
+/* Takes a notification of each of a timer interrupts, then lets b more arrive while it is not
+ * receiving. */
 static int interrupts(void)
 {
     message_t message;

@@ -1,5 +1,6 @@
 /*
- * The process server seen by its clients: creating, waiting, killing, listing, and requests that make no sense.
+ * The process server seen by its clients: creating, waiting, killing, listing, and requests that
+ * make no sense.
  */
 #include "crew.h"
 
@@ -173,7 +174,8 @@ static int offender(void)
 
 static int faults(void)
 {
-    static const char *const keys[] = {"divide_error", "invalid_opcode", "privileged", "kernel_write", "null_write"};
+    static const char *const keys[] = {"divide_error", "invalid_opcode", "privileged",
+                                       "kernel_write", "null_write"};
     for (uint32_t i = 0; i < 5; i++)
         probe_report(keys[i], (uint32_t)crew_wait(crew_start("offender", i, 0)));
     probe_report("harmless", (uint32_t)crew_wait(crew_start("leaf", 42, 0)));
@@ -184,7 +186,8 @@ static int faults(void)
 static int kills(void)
 {
     static const char *const roles[] = {"spinner", "sleeper", "listener", "parent"};
-    static const char *const keys[] = {"spinner_status", "sleeper_status", "listener_status", "parent_status"};
+    static const char *const keys[] = {"spinner_status", "sleeper_status", "listener_status",
+                                       "parent_status"};
     uint32_t other = 0;
     int last = 0;
     for (int i = 0; i < 4; i++) {
@@ -225,7 +228,8 @@ static int lists(void)
     int pid = crew_start("sleeper", 0, 0);
     probe_report("server", crew_find("process_server", &server));
     int before = list_processes(entries, LIST);
-    const struct process_entry *child = entry_of((uint32_t)pid, before), *self = entry_of((uint32_t)getpid(), before);
+    const struct process_entry *child = entry_of((uint32_t)pid, before),
+                               *self = entry_of((uint32_t)getpid(), before);
     probe_report("child", child != NULL && strcmp(child->name, crew.program) == 0);
     probe_report("its_parent", child != NULL && child->parent == (uint32_t)getpid());
     probe_report("itself", self != NULL && strcmp(self->name, crew.program) == 0);
@@ -239,14 +243,18 @@ static int lists(void)
     return 0;
 }
 
-/* The kernel no longer knows the old system calls: not even with the arguments that the library once gave. */
+/* The kernel no longer knows the old system calls: not even with the arguments that the library
+ * once gave. */
 static int old_calls(void)
 {
     int pid = crew_start("listener", 0, 0), status = 0;
     uint32_t argument = (uint32_t) "role=leaf";
-    probe_report("spawn", (uint32_t)system_call(SYSTEM_CALL_SPAWN, (uint32_t)crew.program, argument, 0, 0, 0));
-    probe_report("wait", (uint32_t)system_call(SYSTEM_CALL_WAIT, (uint32_t)pid, (uint32_t)&status, 0, 0, 0));
-    probe_report("list", (uint32_t)system_call(SYSTEM_CALL_LIST_PROCESSES, (uint32_t)entries, LIST, 0, 0, 0));
+    probe_report("spawn", (uint32_t)system_call(SYSTEM_CALL_SPAWN, (uint32_t)crew.program, argument,
+                                                0, 0, 0));
+    probe_report(
+        "wait", (uint32_t)system_call(SYSTEM_CALL_WAIT, (uint32_t)pid, (uint32_t)&status, 0, 0, 0));
+    probe_report("list", (uint32_t)system_call(SYSTEM_CALL_LIST_PROCESSES, (uint32_t)entries, LIST,
+                                               0, 0, 0));
     probe_report("kill", (uint32_t)system_call(SYSTEM_CALL_KILL, (uint32_t)pid, 0, 0, 0, 0));
     probe_report("by_library", (uint32_t)kill((uint32_t)pid));
     probe_report("status", (uint32_t)crew_wait(pid));
@@ -313,7 +321,8 @@ static int negligent(void)
     return 6;
 }
 
-/* Clients of the process server that die while it owes them an answer, and children whose parents are gone. */
+/* Clients of the process server that die while it owes them an answer, and children whose parents
+ * are gone. */
 static int orphans(void)
 {
     uint32_t right = 0;
@@ -337,30 +346,14 @@ static int orphans(void)
 int main(const char *argument)
 {
     static const struct crew_role roles[] = {
-        {"create", create},
-        {"arguments", arguments},
-        {"hundred", hundred},
-        {"full", full},
-        {"waits", waits},
-        {"faults", faults},
-        {"kills", kills},
-        {"lists", lists},
-        {"old_calls", old_calls},
-        {"garbage", garbage},
-        {"orphans", orphans},
-        {"leaf", leaf},
-        {"sleeper", sleeper},
-        {"spinner", spinner},
-        {"parent", parent},
-        {"listener", listener},
-        {"measure", measure},
-        {"glutton", glutton},
-        {"offender", offender},
-        {"known", known},
-        {"vandal", vandal},
-        {"rude", rude},
-        {"negligent", negligent},
-        {NULL, NULL},
+        {"create", create},     {"arguments", arguments}, {"hundred", hundred},
+        {"full", full},         {"waits", waits},         {"faults", faults},
+        {"kills", kills},       {"lists", lists},         {"old_calls", old_calls},
+        {"garbage", garbage},   {"orphans", orphans},     {"leaf", leaf},
+        {"sleeper", sleeper},   {"spinner", spinner},     {"parent", parent},
+        {"listener", listener}, {"measure", measure},     {"glutton", glutton},
+        {"offender", offender}, {"known", known},         {"vandal", vandal},
+        {"rude", rude},         {"negligent", negligent}, {NULL, NULL},
     };
     return crew_play("processes", argument, roles);
 }

@@ -1,6 +1,7 @@
 /*
- * What a system call does to the registers of its caller: EAX gets the result, all others stay as they were, also when
- * other processes ran meanwhile with other values in theirs. And the flags a program may set itself.
+ * What a system call does to the registers of its caller: EAX gets the result, all others stay as
+ * they were, also when other processes ran meanwhile with other values in theirs. And the flags a
+ * program may set itself.
  */
 #include "crew.h"
 
@@ -18,54 +19,56 @@ struct registers {
 struct registers trap_registers;
 void trap(void);
 
-__asm__(".text\n"
-        "segments_sum:\n" /* ES, FS and GS could hold what was another's; ECX = a number that tells */
-        "    mov %ds, %ecx\n"
-        "    mov %es, %eax\n"
-        "    imul $257, %ecx\n"
-        "    add %eax, %ecx\n"
-        "    mov %fs, %eax\n"
-        "    imul $257, %ecx\n"
-        "    add %eax, %ecx\n"
-        "    mov %gs, %eax\n"
-        "    imul $257, %ecx\n"
-        "    add %eax, %ecx\n"
-        "    ret\n"
-        ".global trap\n"
-        "trap:\n"
-        "    pusha\n"
-        "    pushf\n"
-        "    call segments_sum\n"
-        "    mov %ecx, trap_registers+40\n"
-        "    mov %esp, trap_registers+32\n"
-        "    mov trap_registers+0, %eax\n"
-        "    mov trap_registers+4, %ebx\n"
-        "    mov trap_registers+8, %ecx\n"
-        "    mov trap_registers+12, %edx\n"
-        "    mov trap_registers+16, %esi\n"
-        "    mov trap_registers+20, %edi\n"
-        "    mov trap_registers+24, %ebp\n"
-        "    pushl trap_registers+28\n"
-        "    popf\n" /* with TF set, the trap comes after the next instruction: the system call */
-        "    int $0x80\n"
-        "    mov %eax, trap_registers+0\n"
-        "    mov %ebx, trap_registers+4\n"
-        "    mov %ecx, trap_registers+8\n"
-        "    mov %edx, trap_registers+12\n"
-        "    mov %esi, trap_registers+16\n"
-        "    mov %edi, trap_registers+20\n"
-        "    mov %ebp, trap_registers+24\n"
-        "    pushf\n"
-        "    popl trap_registers+28\n"
-        "    mov %esp, trap_registers+36\n"
-        "    cld\n"
-        "    call segments_sum\n"
-        "    mov %ecx, trap_registers+44\n"
-        "    popf\n"
-        "    popa\n"
-        "    ret\n");
+__asm__(
+    ".text\n"
+    "segments_sum:\n" /* ES, FS and GS could hold what was another's; ECX = a number that tells */
+    "    mov %ds, %ecx\n"
+    "    mov %es, %eax\n"
+    "    imul $257, %ecx\n"
+    "    add %eax, %ecx\n"
+    "    mov %fs, %eax\n"
+    "    imul $257, %ecx\n"
+    "    add %eax, %ecx\n"
+    "    mov %gs, %eax\n"
+    "    imul $257, %ecx\n"
+    "    add %eax, %ecx\n"
+    "    ret\n"
+    ".global trap\n"
+    "trap:\n"
+    "    pusha\n"
+    "    pushf\n"
+    "    call segments_sum\n"
+    "    mov %ecx, trap_registers+40\n"
+    "    mov %esp, trap_registers+32\n"
+    "    mov trap_registers+0, %eax\n"
+    "    mov trap_registers+4, %ebx\n"
+    "    mov trap_registers+8, %ecx\n"
+    "    mov trap_registers+12, %edx\n"
+    "    mov trap_registers+16, %esi\n"
+    "    mov trap_registers+20, %edi\n"
+    "    mov trap_registers+24, %ebp\n"
+    "    pushl trap_registers+28\n"
+    "    popf\n" /* with TF set, the trap comes after the next instruction: the system call */
+    "    int $0x80\n"
+    "    mov %eax, trap_registers+0\n"
+    "    mov %ebx, trap_registers+4\n"
+    "    mov %ecx, trap_registers+8\n"
+    "    mov %edx, trap_registers+12\n"
+    "    mov %esi, trap_registers+16\n"
+    "    mov %edi, trap_registers+20\n"
+    "    mov %ebp, trap_registers+24\n"
+    "    pushf\n"
+    "    popl trap_registers+28\n"
+    "    mov %esp, trap_registers+36\n"
+    "    cld\n"
+    "    call segments_sum\n"
+    "    mov %ecx, trap_registers+44\n"
+    "    popf\n"
+    "    popa\n"
+    "    ret\n");
 
-static uint32_t changed; /* one bit for each register that came back with another value, over all calls */
+static uint32_t
+    changed; /* one bit for each register that came back with another value, over all calls */
 static uint32_t own_flags;
 static uint32_t flags_changed;
 
@@ -80,9 +83,11 @@ static int call_with_pattern(uint32_t number, uint32_t ebx, uint32_t ecx, uint32
     trap_registers = before;
     trap();
     struct registers after = trap_registers;
-    changed |= (after.ebx != before.ebx) << 1 | (after.ecx != before.ecx) << 2 | (after.edx != before.edx) << 3 |
-               (after.esi != before.esi) << 4 | (after.edi != before.edi) << 5 | (after.ebp != before.ebp) << 6 |
-               (after.esp_after != after.esp_before) << 7 | (after.segments_after != after.segments_before) << 8;
+    changed |= (after.ebx != before.ebx) << 1 | (after.ecx != before.ecx) << 2 |
+               (after.edx != before.edx) << 3 | (after.esi != before.esi) << 4 |
+               (after.edi != before.edi) << 5 | (after.ebp != before.ebp) << 6 |
+               (after.esp_after != after.esp_before) << 7 |
+               (after.segments_after != after.segments_before) << 8;
     flags_changed |= (after.flags ^ own_flags) & (FLAG_DF | FLAG_NT | FLAG_AC);
     return (int)after.eax;
 }
@@ -102,7 +107,8 @@ static uint32_t receive_with_pattern(uint32_t from, uint32_t key, uint32_t *send
     return result != 0 ? 0 : letter_words(&letter, key);
 }
 
-/* The other half of `preserved`: its exit status is 0 if its own registers kept their values, too. */
+/* The other half of `preserved`: its exit status is 0 if its own registers kept their values, too.
+ */
 static int partner(void)
 {
     uint32_t sender, words = 0;
@@ -112,7 +118,7 @@ static int partner(void)
     sleep(2);
     words += receive_with_pattern(crew.home, 1, &sender); /* home waits in its send */
     sleep(2);
-    send_with_pattern(crew.home, 2); /* home waits in its receive */
+    send_with_pattern(crew.home, 2);                         /* home waits in its receive */
     words += receive_with_pattern(ENDPOINT_ANY, 3, &sender); /* this one waits */
     sleep(2);
     message_t letter;
@@ -155,7 +161,8 @@ static int preserved(void)
     return 0;
 }
 
-/* Traps into the kernel with TF set: the debug exception comes afterwards, in this program, and ends it. */
+/* Traps into the kernel with TF set: the debug exception comes afterwards, in this program, and
+ * ends it. */
 static int tracer(void)
 {
     own_flags = FLAG_TF;
@@ -174,11 +181,8 @@ static int flags(void)
 int main(const char *argument)
 {
     static const struct crew_role roles[] = {
-        {"preserved", preserved},
-        {"flags", flags},
-        {"partner", partner},
-        {"tracer", tracer},
-        {NULL, NULL},
+        {"preserved", preserved}, {"flags", flags}, {"partner", partner},
+        {"tracer", tracer},       {NULL, NULL},
     };
     return crew_play("registers", argument, roles);
 }

@@ -1,6 +1,6 @@
 /*
- * Two processes meet: who comes first waits for the other. Also the order in which waiting senders are served,
- * receiving from one of several, the stamped sender, and the calls that do not wait.
+ * Two processes meet: who comes first waits for the other. Also the order in which waiting senders
+ * are served, receiving from one of several, the stamped sender, and the calls that do not wait.
  */
 #include "crew.h"
 
@@ -110,7 +110,8 @@ static int receive_from(void)
     return 0;
 }
 
-/* Claims to be someone else in two sends and a call. Its exit status is its endpoint, if the reply was from home. */
+/* Claims to be someone else in two sends and a call. Its exit status is its endpoint, if the reply
+ * was from home. */
 static int forger(void)
 {
     message_t letter;
@@ -124,7 +125,8 @@ static int forger(void)
     letter.sender = crew.home ^ 64;
     if (ipc_call(crew.home, &letter, 0) != 0)
         return -2;
-    return letter.sender == crew.home && letter_words(&letter, 4) == MESSAGE_WORDS ? ipc_endpoint() : -3;
+    return letter.sender == crew.home && letter_words(&letter, 4) == MESSAGE_WORDS ? ipc_endpoint()
+                                                                                   : -3;
 }
 
 static int forged(void)
@@ -152,8 +154,9 @@ static int forged(void)
 }
 
 /*
- * Not receiving until tick b; then finds nothing (what was refused must leave nothing behind), waits for a letter
- * and for a call, and answers the call. Its exit status is the number of words that arrived as they should.
+ * Not receiving until tick b; then finds nothing (what was refused must leave nothing behind),
+ * waits for a letter and for a call, and answers the call. Its exit status is the number of words
+ * that arrived as they should.
  */
 static int quiet(void)
 {
@@ -221,7 +224,8 @@ __attribute__((noinline)) int sweep_round(uint32_t to, message_t *letter)
     return ipc_send(to, letter, 0);
 }
 
-/* Sends a letters while the grader lets a timer interrupt arrive somewhere in the middle of each copy. */
+/* Sends a letters while the grader lets a timer interrupt arrive somewhere in the middle of each
+ * copy. */
 static int sweep(void)
 {
     uint32_t other, refused = 0;

@@ -1,6 +1,6 @@
 /*
- * A server that does what no server may, on request. A test puts it into the file server's place, so that the
- * process server starts it, watches it, and starts it anew.
+ * A server that does what no server may, on request. A test puts it into the file server's place,
+ * so that the process server starts it, watches it, and starts it anew.
  */
 #include "crew.h"
 
