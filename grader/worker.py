@@ -25,6 +25,25 @@ from grader import plugin
 from grader.setting import Setting
 from grader.verdict import Outcome
 
+UNUSED = (
+    "cacheprovider",
+    "doctest",
+    "faulthandler",
+    "junitxml",
+    "legacypath",
+    "logging",
+    "pastebin",
+    "setuponly",
+    "setupplan",
+    "stepwise",
+    "terminal",
+    "threadexception",
+    "unittest",
+    "unraisableexception",
+    "warnings",
+)
+"""Plugins that pytest brings along and that a worker has no use for: each costs its import."""
+
 _PR_SET_PDEATHSIG = 1
 
 
@@ -84,18 +103,9 @@ def run_item(item: pytest.Item) -> Outcome:
 
 def pytest_arguments(tests: Path) -> list[str]:
     """The options of a session over a lab's tests: nothing taken from outside, nothing written to the lab's folder."""
-    return [
-        str(tests),
-        "--rootdir", str(tests),
-        "-c", os.devnull,
-        "--import-mode=importlib",
-        "-p", "no:cacheprovider",
-        "-p", "no:faulthandler",
-        "-p", "no:logging",
-        "-p", "no:terminal",
-        "-p", "grader.plugin",
-        "--capture=no",
-    ]  # fmt: skip
+    unused = [word for name in UNUSED for word in ("-p", f"no:{name}")]
+    place = [str(tests), "--rootdir", str(tests), "-c", os.devnull, "--import-mode=importlib"]
+    return [*place, *unused, "-p", "grader.plugin", "--capture=no"]
 
 
 def _end_with_parent() -> None:
