@@ -181,7 +181,7 @@ def _is_same(source: Source, name: str, content: bytes) -> bool:
 
 
 def _ignored(name: str, ours: bool) -> Problem:
-    what = "your change in it does not count, ours is used" if ours else "it is ignored"
+    what = "it differs from ours, and ours is used" if ours else "it is ignored"
     return Problem(name, f"is not among the files of this lab's hand-in: {what}", fatal=False)
 
 
