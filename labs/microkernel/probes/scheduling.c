@@ -6,8 +6,9 @@
  */
 #include "crew.h"
 
-#define GO 0x80000000u /* the bit that sets a policy off; the slots that it is about stand below   \
-                        */
+#define GO                                                                                         \
+    0x80000000u /* the bit that sets a policy off; the slots that it is about stand below          \
+                 */
 
 static uint32_t asked;       /* questions so far */
 static uint32_t asked_since; /* questions since the policy was set off */
