@@ -12,17 +12,17 @@ from grader.faults import WrongUse
 from grader.paths import Project
 
 if TYPE_CHECKING:
-    from grader.build import Build
-    from grader.sandbox import Sandbox
-    from grader.tree import Tree
-    from grader.verdict import Grading
+    from grader.builds.build import Build
+    from grader.host.sandbox import Sandbox
+    from grader.labs.tree import Tree
+    from grader.testing.verdict import Grading
 
 GRADED, UNGRADABLE, INTERRUPTED = 0, 1, 130
 
 
 def list_labs(_arguments: argparse.Namespace) -> int:
     """Print the labs with their stages and points."""
-    from grader.lab_file import load_labs
+    from grader.labs.lab_file import load_labs
 
     for lab in load_labs(Project.here()):
         print(f"{lab.name}: {lab.title} ({lab.points} points)")
@@ -37,10 +37,11 @@ def grade(arguments: argparse.Namespace) -> int:
     """Grade an answer and write it in every form that was asked for."""
     from rich.console import Console
 
-    from grader import board, course, result
-    from grader import grading as engine
+    from grader.labs import course
     from grader.progress import Progress
-    from grader.verdict import Grading
+    from grader.results import board, result
+    from grader.testing import grading as engine
+    from grader.testing.verdict import Grading
 
     project = Project.here()
     lab = course.find(project, arguments.lab)
@@ -55,7 +56,7 @@ def grade(arguments: argparse.Namespace) -> int:
     )
     answer = request.answer or course.default_answer(project, lab)
     console = Console(highlight=False)
-    if arguments.json:
+    if arguments.json and not result.is_stream(Path(arguments.json)):
         unfinished = Grading(lab.name, lab.title, answer, gradable=False, complete=False)
         unfinished.message = "the grader ended before it was done"
         _written(lambda: result.write(unfinished, Path(arguments.json)))
@@ -81,7 +82,7 @@ def grade(arguments: argparse.Namespace) -> int:
 
 def _write_forms(arguments: argparse.Namespace, grading: Grading) -> Path | None:
     """Write every form that was asked for; the HTML page's path, if there is one."""
-    from grader import html, junit, result
+    from grader.results import html, junit, result
 
     if arguments.json:
         result.write(grading, Path(arguments.json))
@@ -106,8 +107,8 @@ def _written(write: Callable[[], None]) -> None:
 
 def _composed(arguments: argparse.Namespace) -> Tree:
     """The tree that the command line names."""
-    from grader import course
-    from grader.tree import Answer, compose
+    from grader.labs import course
+    from grader.labs.tree import Answer, compose
 
     project = Project.here()
     lab = course.find(project, arguments.lab)
@@ -117,8 +118,8 @@ def _composed(arguments: argparse.Namespace) -> Tree:
 
 def _built(arguments: argparse.Namespace) -> tuple[Tree, Build, Sandbox]:
     """Compose and build what the command line names."""
-    from grader.build import build_tree
-    from grader.sandbox import Sandbox
+    from grader.builds.build import build_tree
+    from grader.host.sandbox import Sandbox
 
     tree = _composed(arguments)
     sandbox = Sandbox.detect(allowed=not arguments.no_sandbox)
@@ -129,7 +130,7 @@ def _built(arguments: argparse.Namespace) -> tuple[Tree, Build, Sandbox]:
 
 def tree(arguments: argparse.Namespace) -> int:
     """Write the composed sources into a folder."""
-    from grader.tree import write_tree
+    from grader.labs.tree import write_tree
 
     composed = _composed(arguments)
     write_tree(composed, Path(arguments.output))
@@ -139,7 +140,9 @@ def tree(arguments: argparse.Namespace) -> int:
 
 def run(arguments: argparse.Namespace) -> int:
     """Boot to the shell in this terminal, or in a window."""
-    from grader import boots, course, terminal
+    from grader.interactive import terminal
+    from grader.labs import course
+    from grader.testing import boots
 
     lab = course.find(Project.here(), arguments.lab)
     _tree, build, sandbox = _built(arguments)
@@ -149,7 +152,9 @@ def run(arguments: argparse.Namespace) -> int:
 
 def debug(arguments: argparse.Namespace) -> int:
     """Open GDB at kernel_main or where a test fails."""
-    from grader import course, debugging, seeds
+    from grader.interactive import debugging
+    from grader.labs import course
+    from grader.testing import seeds
 
     lab = course.find(Project.here(), arguments.lab)
     tree, build, sandbox = _built(arguments)
@@ -161,7 +166,7 @@ def debug(arguments: argparse.Namespace) -> int:
 
 def doctor(_arguments: argparse.Namespace) -> int:
     """Look for everything that is needed."""
-    from grader import doctor as examiner
+    from grader.host import doctor as examiner
 
     well = examiner.report(examiner.examine(Project.here()), print)
     return GRADED if well else UNGRADABLE
@@ -171,7 +176,8 @@ def bench(arguments: argparse.Namespace) -> int:
     """Measure the framework's speed, or run a lab's experiment."""
     from rich.console import Console
 
-    from grader import course, measured
+    from grader.experiments import measured
+    from grader.labs import course
 
     project = Project.here()
     console = Console(highlight=False)
@@ -188,10 +194,11 @@ def prove(arguments: argparse.Namespace) -> int:
     """Show that a lab's tests tell right from wrong."""
     from rich.console import Console
 
-    from grader import board, course, proof_board
-    from grader.grading import processors
+    from grader.labs import course
     from grader.progress import Progress
-    from grader.prove import Prover
+    from grader.results import board, proof_board
+    from grader.testing.grading import processors
+    from grader.testing.prove import Prover
 
     project = Project.here()
     name = course.find(project, arguments.lab).name

@@ -13,14 +13,14 @@ from pathlib import Path
 
 from project import ending, python, run
 
-from grader import course
-from grader.boots import Boots
-from grader.build import build_tree
+from grader.builds.build import build_tree
 from grader.faults import HandinFault, Ungradable
+from grader.host.sandbox import Sandbox
+from grader.labs import course
+from grader.labs.tree import Answer, compose
 from grader.machine import Machine, MachineStopped
 from grader.paths import Project
-from grader.sandbox import Sandbox
-from grader.tree import Answer, compose
+from grader.testing.boots import Boots
 
 LAB = "microkernel"
 PROMPT = b"539> "

@@ -7,10 +7,11 @@ import sys
 from project import TOP
 from rich.console import Console
 
-from grader import board, grading
 from grader.paths import Project
 from grader.progress import Progress
-from grader.verdict import Grading
+from grader.results import board
+from grader.testing import grading
+from grader.testing.verdict import Grading
 
 LAB, ANSWER = "boot", "mutant:checks_the_start_only"
 WIDTH = 110

@@ -20,9 +20,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from grader.faults import Ungradable
+from grader.host.sandbox import Limits, Sandbox, end
 from grader.machine.disk import Disk, drive_options
 from grader.machine.serial import Bounded, SerialLine, roomy_pipe
-from grader.sandbox import Limits, Sandbox, end
 
 NAMES = ("/usr/libexec/qemu-system-i386", "qemu-system-i386")
 """Debian's /usr/bin/qemu-system-i386 is a shell script around the first: going around it saves 3 ms."""

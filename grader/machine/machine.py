@@ -21,6 +21,7 @@ from pathlib import Path
 
 from grader import untrusted
 from grader.faults import Ungradable
+from grader.host.sandbox import Sandbox
 from grader.machine import explain
 from grader.machine.disk import DISK_NAME, Disk
 from grader.machine.emulator import Emulator, Setup
@@ -30,7 +31,6 @@ from grader.machine.firmware import bios, option_rom
 from grader.machine.interrupts import Interrupter
 from grader.machine.report import ENTRY, LOG_MAX, Report, agreed, reports_in_memory, reports_on_console
 from grader.machine.symbols import SymbolTable
-from grader.sandbox import Sandbox
 
 __all__ = ["WALL_CAP", "Machine", "Stop"]
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from grader.lab_file import Stage
-from grader.verdict import Graded, Grading, Outcome, Requirement, Verdict
+from grader.labs.lab_file import Stage
+from grader.testing.verdict import Graded, Grading, Outcome, Requirement, Verdict
 
 ATTACK = (
     "\x1b[2J\x1b]0;title\x07\x9b31m\u202e</pre><script>alert(1)</script>\n::error::forged\n  ::set-output name=x::1\n"

@@ -8,7 +8,7 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
-from grader.lab_file import Lab, load_lab
+from grader.labs.lab_file import Lab, load_lab
 from grader.paths import Project
 
 HERE = Project.here()

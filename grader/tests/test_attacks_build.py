@@ -13,14 +13,14 @@ from pathlib import Path
 
 import pytest
 
-import grader.compile
-from grader.build import Build, BuildFailed, build_tree
+import grader.builds.compile
+from grader.builds.build import Build, BuildFailed, build_tree
 from grader.faults import HandinFault
-from grader.lab_file import Lab
+from grader.host.sandbox import Sandbox
+from grader.labs.lab_file import Lab
+from grader.labs.tree import Answer, Tree, compose
 from grader.paths import Project
-from grader.sandbox import Sandbox
 from grader.tests.small_project import put, small_lab, small_project
-from grader.tree import Answer, Tree, compose
 
 SANDBOX = Sandbox.detect()
 pytestmark = pytest.mark.skipif(not SANDBOX.active, reason=SANDBOX.warning)
@@ -220,7 +220,7 @@ def test_a_compile_bomb_is_zero_points_and_a_sentence(
     project: Project, lab: Lab, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
     """Within a few seconds of processor time, whatever it is that grows."""
-    monkeypatch.setattr(grader.compile, "LIMITS", replace(grader.compile.LIMITS, cpu_seconds=1))
+    monkeypatch.setattr(grader.builds.compile, "LIMITS", replace(grader.builds.compile.LIMITS, cpu_seconds=1))
     path, text, pattern = BOMBS[name]
     began = time.monotonic()
     said = message(project, lab, tmp_path / "in", {path: text})

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from grader.handin import read_handin
-from grader.handin_source import Unreadable, open_source
-from grader.lab_file import Lab
+from grader.labs.handin import read_handin
+from grader.labs.handin_source import Unreadable, open_source
+from grader.labs.lab_file import Lab
 from grader.tests.small_project import put, small_lab, small_project
 from grader.tests.test_handin import GOOD, faults
 

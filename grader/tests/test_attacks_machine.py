@@ -12,12 +12,13 @@ from pathlib import Path
 
 import pytest
 
-from grader import grading, html, junit, result
 from grader.paths import Project
 from grader.progress import Progress
+from grader.results import html, junit, result
+from grader.testing import grading
+from grader.testing.verdict import Grading, Verdict
 from grader.tests.samples import FORBIDDEN
 from grader.tests.test_forms import printed
-from grader.verdict import Grading, Verdict
 
 HERE = Project.here()
 
@@ -33,7 +34,7 @@ points = 100
 """
 
 TEST = '''
-from grader.plugin import graded
+from grader.testing.plugin import graded
 
 @graded(stage=1, points=100)
 def test_echo(boot):

@@ -9,11 +9,11 @@ import threading
 
 import pytest
 
-from grader import boots
-from grader.build import build_tree
+from grader.builds.build import build_tree
+from grader.host.sandbox import Limits, Sandbox, end
+from grader.labs.tree import Answer, compose
 from grader.paths import Project
-from grader.sandbox import Limits, Sandbox, end
-from grader.tree import Answer, compose
+from grader.testing import boots
 
 WALL_CAP_SECONDS = 120
 """A boot takes a quarter of a second; a machine that is busy with other things may need many times that."""

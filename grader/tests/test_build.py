@@ -16,28 +16,29 @@ from pathlib import Path
 
 import pytest
 
-from grader import build as build_module
-from grader import cache, toolchain
-from grader.build import Build, BuildFailed, build_tree
-from grader.compile import Compiled
+from grader.builds import build as build_module
+from grader.builds import cache
+from grader.builds.build import Build, BuildFailed, build_tree
+from grader.builds.compile import Compiled
+from grader.builds.image import stripped
 from grader.faults import Ungradable
-from grader.image import stripped
-from grader.lab_file import Lab
+from grader.host import toolchain
+from grader.host.sandbox import Sandbox, unsandboxed
+from grader.labs.lab_file import Lab
+from grader.labs.tree import Answer, Tree, compose
 from grader.paths import Project
-from grader.sandbox import Sandbox, unsandboxed
 from grader.tests.small_project import put, small_lab, small_project
-from grader.tree import Answer, Tree, compose
 
 SANDBOX = Sandbox.detect()
 ROOT = Path(__file__).resolve().parents[2]
 # Another grader, which builds the reference of the project that it is given and says where it is.
 GRADER = """
 import pathlib, sys
-from grader.build import build_tree
-from grader.lab_file import load_lab
+from grader.builds.build import build_tree
+from grader.labs.lab_file import load_lab
 from grader.paths import Project
-from grader.sandbox import Sandbox
-from grader.tree import Answer, compose
+from grader.host.sandbox import Sandbox
+from grader.labs.tree import Answer, compose
 project = Project(pathlib.Path(sys.argv[1]))
 tree, sandbox = compose(project, load_lab(project, "small"), Answer("reference")), Sandbox.detect()
 print("go", flush=True)

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from grader import result
 from grader.paths import Project
+from grader.results import result
 
 ROOT = Project.here().root
 ENVIRONMENT = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONSAFEPATH": "1", "COLUMNS": "120"}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from grader.compiler_message import explain, read_errors, was_killed
+from grader.builds.compiler_message import explain, read_errors, was_killed
 
 FOLDER = "/tmp/tree"
 

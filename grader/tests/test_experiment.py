@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from grader import laboratory, measured, plot
-from grader.experiment import Series, Table, cell
+from grader.experiments import laboratory, measured, plot
+from grader.experiments.experiment import Series, Table, cell
 from grader.tests.test_forms import Page
 
 SVG = "{http://www.w3.org/2000/svg}"

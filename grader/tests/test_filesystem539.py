@@ -4,7 +4,7 @@ import struct
 
 import pytest
 
-from grader.filesystem539 import (
+from grader.builds.filesystem539 import (
     BASE_MAGIC,
     FILE_MAGIC,
     FILESYSTEM_SECTORS,

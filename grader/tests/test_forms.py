@@ -10,10 +10,10 @@ from html.parser import HTMLParser
 import pytest
 from rich.console import Console
 
-from grader import board, html, junit
+from grader.results import board, html, junit
+from grader.testing.verdict import Grading
 from grader.tests.samples import ATTACK, FORBIDDEN, failed, grading, passed
 from grader.untrusted import plain
-from grader.verdict import Grading
 
 SHOWN = plain(ATTACK)
 """What the explanation hands to the forms: controls are gone, words remain."""

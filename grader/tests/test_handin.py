@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from grader.faults import HandinFault, WrongUse
-from grader.handin import Handin, read_handin
-from grader.lab_file import Lab
+from grader.labs.handin import Handin, read_handin
+from grader.labs.lab_file import Lab
 from grader.tests.small_project import put, small_lab, small_project
 
 GOOD = {"kernel/message.c": "int mine;\n", "kernel/extra_two.c": "int two;\n"}

@@ -4,8 +4,8 @@ import struct
 
 import pytest
 
-from grader.filesystem539 import FILESYSTEM_SECTORS, make_filesystem, read_filesystem
-from grader.image import (
+from grader.builds.filesystem539 import FILESYSTEM_SECTORS, make_filesystem, read_filesystem
+from grader.builds.image import (
     BOOT_SECTORS_MAX,
     DISK_SECTORS,
     FILESYSTEM_START,

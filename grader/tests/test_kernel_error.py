@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from grader.kernel_error import KILLED_STATUS, KernelError, fault_status
+from grader.testing.kernel_error import KILLED_STATUS, KernelError, fault_status
 
 KERNEL = Path(__file__).resolve().parents[2] / "kernel"
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from grader.lab_file import Lab, LabFileError, load_lab, load_labs, matches, parse_lab
+from grader.labs.lab_file import Lab, LabFileError, load_lab, load_labs, matches, parse_lab
 from grader.paths import Project
 from grader.tests.small_project import LAB_TOML, small_project
 

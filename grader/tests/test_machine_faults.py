@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from grader.faults import Ungradable
+from grader.host.sandbox import Sandbox
 from grader.machine import (
     GuestLeft,
     Hang,
@@ -24,7 +25,6 @@ from grader.machine import (
     SymbolTable,
     TripleFault,
 )
-from grader.sandbox import Sandbox
 from grader.tests.boot_sectors import PROTECTED_MODE, SAY, STOP, boot_sector
 from grader.tests.elf import Label, elf
 
@@ -309,7 +309,7 @@ def test_a_probe_that_ends_before_what_was_awaited(tmp_path: Path) -> None:
 ORPHAN = """
 import sys, time
 from grader.machine import Machine
-from grader.sandbox import Sandbox
+from grader.host.sandbox import Sandbox
 from grader.tests.boot_sectors import boot_sector
 sandbox = Sandbox.detect() if sys.argv[1] == "sandbox" else None
 machine = Machine.start(boot_sector("jmp $"), sandbox=sandbox, guest_seconds=30)

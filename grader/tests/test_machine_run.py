@@ -9,9 +9,9 @@ from collections.abc import Iterator
 
 import pytest
 
+from grader.host.sandbox import Sandbox
 from grader.machine import Hang, Machine, NotAsRequired
 from grader.machine.disk import Disk
-from grader.sandbox import Sandbox
 from grader.tests.boot_sectors import PROTECTED_MODE, SAY, STOP, boot_sector
 
 HELLO = boot_sector(f"mov si, text\ncall say\n{STOP}{SAY}\ntext: db 'hello', 10, 0")

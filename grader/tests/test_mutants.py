@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from grader.mutants import Mutant, MutantError, apply_mutant, load_mutant, load_mutants
+from grader.labs.mutants import Mutant, MutantError, apply_mutant, load_mutant, load_mutants
 from grader.paths import Project
 from grader.tests.small_project import small_project
 

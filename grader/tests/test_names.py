@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from grader.faults import WrongUse
-from grader.handout import headings, slug
+from grader.labs.handout import headings, slug
 from grader.names import chosen, near
 
 NAMES = ["test_a_message_arrives", "test_fifo[3]", "test_fifo[4]", "test_forged_sender"]

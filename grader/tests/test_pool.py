@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from grader import pool as pools
-from grader.build import Build
-from grader.pool import Job, Pool, PoolError
-from grader.setting import Setting
-from grader.verdict import Outcome, Verdict
+from grader.builds.build import Build
+from grader.testing import pool as pools
+from grader.testing.pool import Job, Pool, PoolError
+from grader.testing.setting import Setting
+from grader.testing.verdict import Outcome, Verdict
 
 TESTS = '''
 import os
@@ -23,9 +23,9 @@ from pathlib import Path
 
 from shared import ANSWER
 from grader.faults import Ungradable
-from grader.image import ImageError
+from grader.builds.image import ImageError
 from grader.machine.faults import NotAsRequired
-from grader.plugin import graded
+from grader.testing.plugin import graded
 
 
 @graded(stage=1, points=2, handout="rules", usually="a wrong sign")
@@ -203,7 +203,7 @@ def test_leaving_ends_every_worker_in_order(tests: Path, tmp_path: Path, monkeyp
     [
         ("import nonsense_that_is_not_there", "nonsense_that_is_not_there"),
         ("def test_a():\n    pass\n", "test_a lacks @graded"),
-        ("from grader.plugin import graded\n@graded(stage=1)\ndef test_a(): pass\n", "points"),
+        ("from grader.testing.plugin import graded\n@graded(stage=1)\ndef test_a(): pass\n", "points"),
     ],
 )
 def test_tests_that_cannot_be_used_are_named(tmp_path: Path, source: str, reason: str) -> None:

@@ -8,13 +8,13 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from grader import proof_board
-from grader.build import Build
+from grader.builds.build import Build
 from grader.faults import HandinFault, WrongUse
 from grader.paths import Project
 from grader.progress import Progress
-from grader.prove import Prover
-from grader.setting import Setting
+from grader.results import proof_board
+from grader.testing.prove import Prover
+from grader.testing.setting import Setting
 
 LAB = """
 title = "Demo"
@@ -34,7 +34,7 @@ points = 60
 TESTS = '''
 import os
 from pathlib import Path
-from grader.plugin import graded
+from grader.testing.plugin import graded
 
 def check(build, name):
     passing = build.tree.name.split("+")

@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from grader import result
+from grader.results import result
+from grader.testing.verdict import Graded, Outcome, Verdict
 from grader.tests.samples import ATTACK, failed, grading, passed
-from grader.verdict import Graded, Outcome, Verdict
 
 
 def test_the_fields_that_others_rely_on() -> None:
@@ -70,6 +70,27 @@ def test_a_failed_write_keeps_the_old_file(tmp_path: Path, monkeypatch: pytest.M
         result.write(grading(passed("test_a")), file)
     assert file.read_text() == before
     assert list(tmp_path.iterdir()) == [file]
+
+
+def test_a_pipe_is_written_to_and_stays_a_pipe(tmp_path: Path) -> None:
+    """`--json /dev/stdout` is natural to type; as root, replacing /dev/null would break the whole computer."""
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    assert result.is_stream(pipe)
+    result.write(grading(passed("test_a")), pipe)
+    assert b'"test_a"' in os.read(reader, 1 << 16)
+    assert stat.S_ISFIFO(pipe.stat().st_mode)
+    os.close(reader)
+
+
+def test_a_link_leads_to_the_file_that_is_replaced(tmp_path: Path) -> None:
+    """A link that somebody made stays a link."""
+    (tmp_path / "real.json").write_text("old")
+    (tmp_path / "link.json").symlink_to("real.json")
+    result.write(grading(passed("test_a")), tmp_path / "link.json")
+    assert (tmp_path / "link.json").is_symlink()
+    assert '"test_a"' in (tmp_path / "real.json").read_text()
 
 
 @pytest.mark.parametrize(

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from grader import sandbox as sandbox_module
-from grader.sandbox import Bind, Limits, Sandbox, _detect, end, new_user, tool_folders, unsandboxed
+from grader.host import sandbox as sandbox_module
+from grader.host.sandbox import Bind, Limits, Sandbox, _detect, end, new_user, tool_folders, unsandboxed
 
 HERE = Sandbox.detect()
 needs_sandbox = pytest.mark.skipif(not HERE.active, reason=HERE.warning)
@@ -205,7 +205,7 @@ def test_nothing_stays_behind() -> None:
 def test_a_killed_grader_takes_its_commands_along() -> None:
     """Even kill -9 of the grader leaves nothing running."""
     mark = f"61.{os.getpid()}{time.monotonic_ns()}"
-    script = f"from grader.sandbox import Sandbox; Sandbox.detect().run(['/bin/sleep', '{mark}'], wall_seconds=60)"
+    script = f"from grader.host.sandbox import Sandbox; Sandbox.detect().run(['/bin/sleep', '{mark}'], wall_seconds=60)"
     root = Path(__file__).resolve().parents[2]
     grader = subprocess.Popen([os.sys.executable, "-c", script], cwd=root)  # type: ignore[attr-defined]
     deadline = time.monotonic() + 20

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from grader import seeds
 from grader.faults import WrongUse
+from grader.testing import seeds
 
 
 def test_the_same_tree_draws_the_same() -> None:

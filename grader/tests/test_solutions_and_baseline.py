@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from grader.lab_file import load_lab
+from grader.labs.lab_file import load_lab
+from grader.labs.tree import staged_files
 from grader.paths import Project
-from grader.tree import staged_files
 
 PROJECT = Project.here()
 LABS = [name for name in PROJECT.lab_names() if PROJECT.solution(name).is_dir()]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from grader.stages import MarkerError, parse, render
+from grader.labs.stages import MarkerError, parse, render
 from grader.tests.small_project import MESSAGE_C
 
 STARTER = """#include "types.h"

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from grader import doctor, tools
 from grader.faults import Ungradable
+from grader.host import doctor, tools
+from grader.host.tools import Found, Tool
 from grader.paths import Project
 from grader.tests.test_cli import lab
-from grader.tools import Found, Tool
 
 QEMU = next(tool for tool in tools.TOOLS if tool.what == "QEMU")
 

@@ -8,13 +8,13 @@ from pathlib import Path
 import pytest
 
 from grader.faults import HandinFault, WrongUse
-from grader.lab_file import Lab, load_labs
-from grader.mutants import load_mutants
+from grader.labs.lab_file import Lab, load_labs
+from grader.labs.mutants import load_mutants
+from grader.labs.stages import MarkerError
+from grader.labs.tree import Answer, compose, write_tree
 from grader.paths import Project
-from grader.stages import MarkerError
 from grader.tests.small_project import put, small_lab, small_project
 from grader.tests.test_stages import FIRST, REFERENCE, STARTER
-from grader.tree import Answer, compose, write_tree
 
 
 @pytest.fixture

@@ -15,14 +15,14 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from grader.boots import Boots
-from grader.build import build_tree
-from grader.course import find
-from grader.experiment import Series, Table
+from grader.builds.build import build_tree
+from grader.experiments.experiment import Series, Table
+from grader.host.sandbox import Sandbox
+from grader.labs.course import find
+from grader.labs.tree import Answer, compose
 from grader.machine.report import Report
 from grader.paths import Project
-from grader.sandbox import Sandbox
-from grader.tree import Answer, compose
+from grader.testing.boots import Boots
 
 SERVICE_CALL = Path(__file__).with_name("bench") / "service_call.c"
 SIZES = range(4, 57, 4)

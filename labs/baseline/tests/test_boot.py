@@ -2,10 +2,10 @@
 
 import pytest
 
-from grader.boots import Boots
 from grader.machine import Machine
 from grader.machine.descriptors import Segment
-from grader.plugin import graded
+from grader.testing.boots import Boots
+from grader.testing.plugin import graded
 
 KBASE = 0xC0000000
 RING_0, RING_3 = 0, 3

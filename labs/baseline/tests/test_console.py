@@ -1,8 +1,8 @@
 """The console: numbers in print, and the screen's own memory after text that wraps, scrolls and moves back."""
 
-from grader.boots import Boots
 from grader.machine import Machine
-from grader.plugin import graded
+from grader.testing.boots import Boots
+from grader.testing.plugin import graded
 
 VIDEO_MEMORY, COLUMNS, ROWS = 0xB8000, 80, 25
 LIGHT_GREY_ON_BLACK = 0x07

@@ -2,12 +2,12 @@
 
 import pytest
 
-from grader.boots import Boots
-from grader.filesystem539 import BASE_MAGIC, FILE_MAGIC, FILESYSTEM_SECTORS, encode_metadata, make_filesystem
-from grader.image import filesystem_of
+from grader.builds.filesystem539 import BASE_MAGIC, FILE_MAGIC, FILESYSTEM_SECTORS, encode_metadata, make_filesystem
+from grader.builds.image import filesystem_of
 from grader.machine import Machine
 from grader.machine.disk import Disk
-from grader.plugin import graded
+from grader.testing.boots import Boots
+from grader.testing.plugin import graded
 
 OK, E_NOT_FOUND, E_IO, E_CORRUPT = 0, -4, -8, -9
 """Of kernel/error.h."""

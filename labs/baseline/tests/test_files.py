@@ -4,10 +4,10 @@ from typing import Any
 
 from file_pattern import pattern, weighted_sum
 
-from grader.boots import Boots
-from grader.filesystem539 import make_filesystem, read_filesystem
-from grader.image import filesystem_of
-from grader.plugin import graded
+from grader.builds.filesystem539 import make_filesystem, read_filesystem
+from grader.builds.image import filesystem_of
+from grader.testing.boots import Boots
+from grader.testing.plugin import graded
 
 OK, E_NOT_FOUND, E_EXISTS, E_FULL, E_NAME = 0, -4, -5, -6, -7
 """Of kernel/error.h."""

@@ -2,8 +2,8 @@
 
 import struct
 
-from grader.boots import Boots
-from grader.plugin import graded
+from grader.testing.boots import Boots
+from grader.testing.plugin import graded
 
 KBASE = 0xC0000000
 STARTED = 1

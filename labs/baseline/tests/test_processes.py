@@ -4,10 +4,10 @@ import random
 
 from hash_model import hashed
 
-from grader.boots import Boots
 from grader.machine import Machine
 from grader.machine.report import Report
-from grader.plugin import graded
+from grader.testing.boots import Boots
+from grader.testing.plugin import graded
 
 E_INVALID, E_FAULT, E_MEMORY, E_EXISTS, E_FULL, E_NO_PROCESS = -1, -2, -3, -5, -6, -11
 EXIT_KILLED = -512

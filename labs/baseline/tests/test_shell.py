@@ -4,11 +4,11 @@ import re
 
 import pytest
 
-from grader.boots import Boots
-from grader.filesystem539 import read_filesystem
-from grader.image import filesystem_of
+from grader.builds.filesystem539 import read_filesystem
+from grader.builds.image import filesystem_of
 from grader.machine import Machine
-from grader.plugin import graded
+from grader.testing.boots import Boots
+from grader.testing.plugin import graded
 
 UP_TO_PROMPT = re.compile(rb"(.*?)539> ", re.S)
 

@@ -1,7 +1,7 @@
 """System calls: a wrong pointer costs its owner an error and nobody anything else."""
 
-from grader.boots import Boots
-from grader.plugin import graded
+from grader.testing.boots import Boots
+from grader.testing.plugin import graded
 
 E_FAULT, E_NO_CALL = -2, -10
 

@@ -3,10 +3,10 @@
 import pytest
 from hash_model import hashed
 
-from grader.boots import Boots
 from grader.machine.diagnosis import fault_lines
 from grader.machine.faults import KernelPanic
-from grader.plugin import graded
+from grader.testing.boots import Boots
+from grader.testing.plugin import graded
 
 KBASE = 0xC0000000
 NO_ERROR_CODE = 0

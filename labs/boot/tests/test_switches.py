@@ -4,9 +4,9 @@ import random
 
 from switch_counter import plant, planted
 
-from grader.boots import Boots
 from grader.machine import Machine
-from grader.plugin import graded
+from grader.testing.boots import Boots
+from grader.testing.plugin import graded
 
 PROBE = "count_switches"
 HANDOUT = "a-first-change-count-the-switches"

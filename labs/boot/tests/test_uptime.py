@@ -2,9 +2,9 @@
 
 import random
 
-from grader.boots import Boots
 from grader.machine import Machine, Report
-from grader.plugin import graded
+from grader.testing.boots import Boots
+from grader.testing.plugin import graded
 
 HANDOUT = "a-failed-test-to-read-uptime"
 E_FAULT = -2

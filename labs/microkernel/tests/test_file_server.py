@@ -8,13 +8,13 @@ from typing import Any
 
 import pytest
 
-from grader.boots import Boots, program
-from grader.build import Build
-from grader.filesystem539 import FILESYSTEM_SECTORS, CorruptFilesystem, read_filesystem, sectors_for
-from grader.image import filesystem_of
-from grader.kernel_error import KernelError, fault_status
+from grader.builds.build import Build
+from grader.builds.filesystem539 import FILESYSTEM_SECTORS, CorruptFilesystem, read_filesystem, sectors_for
+from grader.builds.image import filesystem_of
 from grader.machine import Machine
-from grader.plugin import graded
+from grader.testing.boots import Boots, program
+from grader.testing.kernel_error import KernelError, fault_status
+from grader.testing.plugin import graded
 
 E_NO_CALL, E_DEAD = KernelError.E_NO_CALL, KernelError.E_DEAD
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from grader.boots import Boots
-from grader.kernel_error import KernelError, fault_status
 from grader.machine import Machine
-from grader.plugin import graded
+from grader.testing.boots import Boots
+from grader.testing.kernel_error import KernelError, fault_status
+from grader.testing.plugin import graded
 
 WORDS = 14
 """Payload words of a message; a probe counts those that arrived right."""

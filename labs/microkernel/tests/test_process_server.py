@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
-from grader.boots import Boots
-from grader.build import Build
-from grader.kernel_error import KILLED_STATUS, KernelError, fault_status
+from grader.builds.build import Build
 from grader.machine import Machine
-from grader.plugin import graded
+from grader.testing.boots import Boots
+from grader.testing.kernel_error import KILLED_STATUS, KernelError, fault_status
+from grader.testing.plugin import graded
 
 E_NO_CALL, E_NO_PROCESS = KernelError.E_NO_CALL, KernelError.E_NO_PROCESS
 

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from grader.boots import Boots
 from grader.machine import Machine
-from grader.plugin import graded
+from grader.testing.boots import Boots
+from grader.testing.plugin import graded
 
 Start = Callable[..., Machine]
 

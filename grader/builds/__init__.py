@@ -1,0 +1,1 @@
+"""From a tree to a disk image: compiling in the sandbox, the cache of builds, the image and its filesystem."""

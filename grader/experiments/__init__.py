@@ -1,0 +1,1 @@
+"""What is measured: a lab's experiment beside the literature, and the framework's own speed."""

@@ -1,0 +1,1 @@
+"""A person's own machine: the kernel's shell in the terminal, and GDB at the moment that matters."""

@@ -1,0 +1,1 @@
+"""What is graded: labs, their stages, their answers, and what is taken from a hand-in."""

@@ -1,0 +1,38 @@
+"""What `./lab prove` found, as a table: every answer, what must hold, whether it does, and then what is wrong, in
+sentences.
+"""
+
+from __future__ import annotations
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from grader.testing.prove import Prover
+from grader.untrusted import no_commands, plain
+
+
+def show(prover: Prover, console: Console) -> None:
+    """Print the table and the problems."""
+    tests = prover.requirements
+    table = Table(box=None, pad_edge=False, padding=(0, 1), header_style="dim")
+    table.add_column("")
+    table.add_column("answer", overflow="fold")
+    table.add_column("score", justify="right")
+    table.add_column("runs", justify="right")
+    table.add_column("must hold", overflow="fold", ratio=1)
+    problems = [("the lab", problem) for problem in prover.problems]
+    for answer, proof in prover.proofs.items():
+        found = proof.problems(tests)
+        problems += [(answer, problem) for problem in found]
+        mark = Text("WRONG", style="bold red") if found else Text("ok", style="green")
+        runs = min((len(outcomes) for outcomes in proof.outcomes.values()), default=0)
+        table.add_row(mark, answer, f"{proof.score(tests):g}", str(runs), Text(proof.expectation.says, style="dim"))
+    console.print()
+    console.print(Text(f"{prover.lab.title}: {len(tests)} tests, {len(prover.proofs)} answers", style="bold"))
+    console.print(table)
+    for where, problem in problems:
+        console.print(Text.assemble(("WRONG ", "bold red"), (f"{where}: ", "bold"), no_commands(plain(problem))))
+    runs = sum(len(outcomes) for proof in prover.proofs.values() for outcomes in proof.outcomes.values())
+    verdict = "the lab proves itself" if not problems else f"{len(problems)} things are wrong"
+    console.print(Text(f"\n{verdict}   ({runs} tests run in {prover.seconds:.0f} s)", style="bold"))

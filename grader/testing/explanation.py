@@ -1,0 +1,93 @@
+"""What happened in a test that did not pass, in words: the assertion, the machine, whose fault it is."""
+
+from __future__ import annotations
+
+import linecache
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from grader import untrusted
+from grader.builds.image import ImageError
+from grader.faults import HandinFault, Ungradable
+from grader.machine.faults import MachineStopped
+from grader.testing.verdict import Outcome, Verdict
+
+if TYPE_CHECKING:
+    from grader.machine.machine import Machine
+
+SERIAL_LINES = 12
+
+_COMPARED = re.compile(r"^assert (?P<seen>\S.{0,120}?) == (?P<expected>\S.{0,120})$")
+_OUTCOMES: tuple[type[BaseException], ...] = (AssertionError, pytest.fail.Exception)
+
+
+def explain(
+    name: str, failure: pytest.ExceptionInfo[BaseException], machines: Sequence[Machine], facts: dict[str, Any]
+) -> Outcome:
+    """The outcome of a test that an exception ended, while its machines still live."""
+    error = failure.value
+    machine = machines[-1] if machines else None
+    evidence = {
+        "serial": untrusted.excerpt(bytes(machine.serial), SERIAL_LINES) if machine else "",
+        "machine": state(machine) if machine else "",
+        **facts,
+    }
+    if isinstance(error, MachineStopped):
+        return Outcome(name, Verdict.FAILED, _sentence(str(error)), seen=place(failure), **evidence)
+    if isinstance(error, _OUTCOMES):
+        first, _, more = untrusted.opening(str(error)).partition("\n")
+        expected = next((wanted for line in (first, *more.split("\n")) if (wanted := compared(line)[1])), "")
+        seen = f"{place(failure)}\n{more}".strip()
+        return Outcome(name, Verdict.FAILED, first or "no reason was given", expected=expected, seen=seen, **evidence)
+    if isinstance(error, (ImageError, HandinFault)):
+        return Outcome(name, Verdict.FAILED, _sentence(str(error)), **evidence)
+    if isinstance(error, Ungradable):
+        return Outcome(name, Verdict.UNGRADABLE, _sentence(str(error)), seen=place(failure), **evidence)
+    what = f"the grader's own code failed: {type(error).__name__}: {error}"
+    return Outcome(name, Verdict.UNGRADABLE, _sentence(what), seen=trace(failure), **evidence)
+
+
+def compared(assertion: str) -> tuple[str, str]:
+    """(seen, expected) of pytest's `assert a == b`; empty strings for any other assertion."""
+    match = _COMPARED.match(assertion)
+    return (match["seen"], match["expected"]) if match else ("", "")
+
+
+def _sentence(text: str) -> str:
+    return untrusted.opening(text, 1).split("\n")[0] or "no reason was given"
+
+
+def place(failure: pytest.ExceptionInfo[BaseException]) -> str:
+    """The line of the test that failed, with its source: `test_rendezvous.py:17: assert ...`."""
+    for entry in reversed(failure.traceback):
+        path = Path(str(entry.path))
+        if path.name.startswith("test_"):
+            number = entry.lineno + 1
+            return f"{path.name}:{number}: {linecache.getline(str(path), number).strip()}"
+    return ""
+
+
+def trace(failure: pytest.ExceptionInfo[BaseException]) -> str:
+    """File, line and function of every call below the test: for whoever mends the grader."""
+    lines = [f"{Path(str(entry.path)).name}:{entry.lineno + 1} in {entry.name}" for entry in failure.traceback]
+    return "\n".join(lines[-12:])
+
+
+def state(machine: Machine) -> str:
+    """What the machine is at this moment, in a few lines; empty when it can no longer be asked."""
+    try:
+        return untrusted.opening(machine.describe(), 30)
+    except Exception:  # the verdict stands without it
+        return ""
+
+
+def instructions(machine: Machine) -> int:
+    """Instructions executed so far; 0 when the machine can no longer be asked."""
+    try:
+        return machine.instructions()
+    except Exception:  # the verdict stands without it
+        return 0

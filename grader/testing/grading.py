@@ -1,0 +1,202 @@
+"""Grades one answer: composes its tree, builds it, runs the lab's tests in workers, and returns what came of it.
+
+The workers start while the answer is being built. Nothing here prints or writes a result: callers do, so that the
+parent alone does.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shlex
+import time
+from collections.abc import Iterable
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+from grader.builds.build import Build, BuildFailed, build_tree
+from grader.faults import HandinFault, ProjectFault, Ungradable
+from grader.host import tools
+from grader.host.sandbox import Sandbox
+from grader.labs import course
+from grader.labs.lab_file import Lab
+from grader.labs.tree import Answer, Tree, compose
+from grader.names import chosen
+from grader.paths import Project
+from grader.progress import Progress
+from grader.testing import seeds
+from grader.testing.pool import Job, Pool
+from grader.testing.setting import Setting
+from grader.testing.verdict import Graded, Grading, Outcome, Requirement, Verdict, ungradable
+from grader.untrusted import plain
+
+GRADING_SECONDS_MAX = 1200.0
+"""A hand-in whose every test comes to its cap must not hold up the queue: after so long the rest is ungradable."""
+
+
+@dataclass(frozen=True)
+class Request:
+    """What is to be graded, and how."""
+
+    lab: str
+    answer: str = ""
+    """As `--answer` has it; empty for the project's default."""
+    only: tuple[str, ...] = ()
+    workers: int = 0
+    """0: one for each processor that this process may use."""
+    seed: str | None = None
+    sandboxed: bool = True
+    optimisation: str = "-O2"
+    """The compiler's level."""
+
+
+def processors() -> int:
+    """Processors that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def grade(project: Project, request: Request, progress: Progress, grading: Grading) -> None:
+    """Fill in `grading`, which is truthful at any moment, even when this is interrupted.
+
+    Raises WrongUse (before anything is graded), LabFileError, KeyboardInterrupt; what is the hand-in's fault or
+    the grader's stands in the grading.
+    """
+    began = time.monotonic()
+    lab = course.find(project, request.lab)
+    answer = Answer.parse(request.answer or course.default_answer(project, lab))
+    describe(grading, project, lab, request)
+    try:
+        with (
+            ThreadPoolExecutor(1) as aside,
+            Pool(lab.folder / "tests", request.workers or processors()) as pool,
+        ):
+            found = aside.submit(tools.needed_for_a_verdict)
+            _grade(project, lab, answer, request, pool, found, progress, grading)
+    except (Ungradable, ProjectFault) as error:
+        grading.gradable, grading.message = False, str(error)
+    except KeyboardInterrupt:
+        grading.gradable, grading.complete = False, False
+        raise
+    finally:
+        grading.seconds = time.monotonic() - began
+
+
+def describe(grading: Grading, project: Project, lab: Lab, request: Request) -> None:
+    """The facts that stand before anything has run."""
+    grading.lab, grading.title, grading.stages = lab.name, lab.title, list(lab.stages)
+    grading.answer = plain(request.answer or course.default_answer(project, lab))
+    grading.only = list(request.only)
+    grading.started = datetime.now(UTC).isoformat(timespec="seconds")
+    grading.hashes = {"grader": folder_hash(project.root / "grader"), "lab": folder_hash(lab.folder)}
+
+
+def _grade(
+    project: Project,
+    lab: Lab,
+    answer: Answer,
+    request: Request,
+    pool: Pool,
+    found: Future[list[tools.Found]],
+    progress: Progress,
+    grading: Grading,
+) -> None:
+    sandbox = Sandbox.detect(allowed=request.sandboxed)
+    grading.sandboxed = sandbox.active
+    if sandbox.warning:
+        grading.notes.append(sandbox.warning)
+    progress.say("building")
+    build: Build | None = None
+    tree: Tree | None = None
+    fault: HandinFault | None = None
+    try:
+        tree = compose(project, lab, answer)
+        grading.notes += tree.notes
+        grading.hashes |= {"hand_in": tree.answer_digest, "tree": tree.digest}
+        build = build_tree(project, tree, sandbox, optimize=request.optimisation)
+    except HandinFault as error:
+        fault = error
+    grading.seed = seeds.choose(request.seed, tree.digest if tree else "")
+    grading.versions = tools.versions(found.result())
+    tools.check(found.result())
+    progress.say("reading the tests")
+    requirements = select(pool.requirements(), request.only)
+    if fault is not None or build is None:
+        not_run = [_not_run(requirement) for requirement in requirements]
+        grading.tests = [finished(lab, requirement, outcome, request) for requirement, outcome in not_run]
+        grading.message = str(fault)
+        grading.build_output = str(fault) if isinstance(fault, BuildFailed) else ""
+        return
+    setting = Setting(build, grading.seed, request.sandboxed)
+    progress.say("testing")
+    progress.total(len(requirements))
+    outcomes: dict[str, Outcome] = {}
+    for requirement in requirements:
+        pool.submit(Job(requirement.name, setting.to_dict()))
+    end = time.monotonic() + GRADING_SECONDS_MAX
+    while pool.outstanding:
+        done = pool.next(1.0)
+        if done is not None:
+            outcomes[done[0].test] = done[1]
+        elif time.monotonic() > end:
+            late = f"grading took more than {GRADING_SECONDS_MAX:.0f} s"
+            outcomes |= {
+                known.name: ungradable(known.name, late) for known in requirements if known.name not in outcomes
+            }
+        else:
+            continue
+        grading.tests = [
+            finished(lab, known, outcomes[known.name], request) for known in requirements if known.name in outcomes
+        ]
+        grading.gradable = not any(test.outcome.verdict is Verdict.UNGRADABLE for test in grading.tests)
+        progress.step()
+        if len(outcomes) == len(requirements):
+            break
+
+
+def select(requirements: Iterable[Requirement], only: tuple[str, ...]) -> list[Requirement]:
+    """The tests to be run, by stage and then in the order of their files. Raises WrongUse for a pattern that chooses
+    none.
+    """
+    ordered = sorted(requirements, key=lambda requirement: requirement.stage)
+    if not only:
+        return ordered
+    names = set(chosen(only, [requirement.name for requirement in ordered]))
+    return [requirement for requirement in ordered if requirement.name in names]
+
+
+def _not_run(requirement: Requirement) -> tuple[Requirement, Outcome]:
+    return requirement, Outcome(requirement.name, Verdict.FAILED, "not run: there is nothing to test")
+
+
+def finished(lab: Lab, requirement: Requirement, outcome: Outcome, request: Request) -> Graded:
+    """A line of the board: with the handout's place and, for a failure, the command that opens its moment."""
+    if requirement.handout and "#" not in requirement.handout:
+        requirement = replace(requirement, handout=f"labs/{lab.name}/README.md#{requirement.handout}")
+    if outcome.verdict is Verdict.PASSED:
+        return Graded(requirement, outcome)
+    return Graded(requirement, outcome, debug_command(lab.name, requirement.name, request))
+
+
+def debug_command(lab: str, test: str, request: Request) -> str:
+    """What a person types to see the failure happen."""
+    words = ["./lab", "debug", lab, test]
+    if request.answer:
+        words += ["--answer", request.answer]
+    if request.seed:
+        words += ["--seed", request.seed]
+    return plain(shlex.join(words))
+
+
+def folder_hash(folder: Path) -> str:
+    """SHA-256 over the names and contents of a folder's files, compiled modules left out."""
+    digest = hashlib.sha256()
+    for file in sorted(folder.rglob("*")):
+        if file.is_file() and "__pycache__" not in file.parts:
+            content = file.read_bytes()
+            digest.update(f"{file.relative_to(folder).as_posix()}\0{len(content)}\0".encode())
+            digest.update(content)
+    return digest.hexdigest()

@@ -1,0 +1,141 @@
+"""The pytest plugin: what a graded test is, what it is given, and how a failure becomes data.
+
+    @graded(stage=1, points=3, handout="rendezvous", usually="the receiver is never woken")
+    def test_a_waiting_receiver_gets_the_message(boot):
+        \"\"\"A message sent to a waiting receiver arrives whole, whoever came first.\"\"\"
+        machine = boot("rendezvous", order=1)
+        report = machine.finish()
+        assert report["received"] == machine.nonce
+
+A plain assertion that does not hold, or a machine that stopped otherwise than it must, is a failed test. Any other
+exception is the grader's own fault: the test is ungradable and costs nobody points. The first sentence of the test is
+the requirement a student reads.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import pytest
+
+from grader.testing import explanation, seeds
+from grader.testing.setting import Setting
+from grader.testing.verdict import Outcome, Requirement, Verdict
+
+if TYPE_CHECKING:
+    from grader.builds.build import Build
+    from grader.testing.boots import Boots
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+
+def graded(stage: int, points: float, handout: str = "", usually: str = "") -> Callable[[Function], Function]:
+    """Mark a test as graded.
+
+    `stage` counts from 1, `points` is what it is worth in its stage, `handout` names the section (the anchor of its
+    heading) that explains it, and `usually` says in a sentence what a failure usually means.
+    """
+    return pytest.mark.graded(stage=stage, points=points, handout=handout, usually=usually)
+
+
+SETTING = pytest.StashKey[Setting]()
+_OUTCOME = pytest.StashKey[Outcome]()
+_BOOTS = pytest.StashKey["Boots"]()
+_STARTED = pytest.StashKey[float]()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Make the mark known."""
+    config.addinivalue_line("markers", "graded(stage, points, handout, usually): a test that is worth points")
+
+
+def requirement_of(item: pytest.Item) -> Requirement | None:
+    """What a collected test demands, or None when it is not graded."""
+    mark = item.get_closest_marker("graded")
+    if mark is None:
+        return None
+    return Requirement(name=item.name, required=_first_sentence(item), **mark.kwargs)
+
+
+def _first_sentence(item: pytest.Item) -> str:
+    text = getattr(getattr(item, "function", None), "__doc__", None) or item.name.replace("_", " ")
+    return " ".join(text.strip().split("\n\n")[0].split())
+
+
+def _setting(request: pytest.FixtureRequest) -> Setting:
+    setting = request.config.stash.get(SETTING, None)
+    if setting is None:
+        pytest.fail("graded tests are run by ./lab grade, which gives them a kernel to test", pytrace=False)
+    return setting
+
+
+@pytest.fixture
+def build(request: pytest.FixtureRequest) -> Build:
+    """The built answer: kernel image, symbols, programs, probes."""
+    return _setting(request).build
+
+
+@pytest.fixture
+def seed(request: pytest.FixtureRequest) -> int:
+    """A number drawn for this test: for `random.Random(seed)`, or as a value to look for."""
+    return seeds.number(_setting(request).seed, "seed", request.node.name)
+
+
+@pytest.fixture
+def boot(request: pytest.FixtureRequest) -> Iterator[Boots]:
+    """Starts a machine: `boot("probe", key=value, ...)`. Each one is ended with the test."""
+    from grader.host.sandbox import Sandbox
+    from grader.testing.boots import Boots
+
+    setting = _setting(request)
+    sandbox = Sandbox.detect(allowed=setting.sandboxed)
+    with Boots(setting.build, seed=setting.seed, test=request.node.name, sandbox=sandbox) as boots:
+        request.node.stash[_BOOTS] = boots
+        yield boots
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Forget what an earlier run of the same test left."""
+    if _OUTCOME in item.stash:
+        del item.stash[_OUTCOME]
+    if _BOOTS in item.stash:
+        del item.stash[_BOOTS]
+    item.stash[_STARTED] = time.perf_counter()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Iterator[None]:  # a generator, as pluggy's new wrappers are
+    """Turn what happened into an outcome, while the machines still live."""
+    report = yield
+    if call.excinfo is not None:
+        if _OUTCOME not in item.stash or item.stash[_OUTCOME].verdict is Verdict.PASSED:
+            item.stash[_OUTCOME] = _outcome(item, call)
+            hook = item.config.stash[SETTING].on_failure if SETTING in item.config.stash else None
+            if hook is not None and _BOOTS in item.stash and call.when == "call":
+                hook(item.stash[_BOOTS], call.excinfo.value)
+    elif call.when == "call":
+        item.stash[_OUTCOME] = _outcome(item, call)
+    return report
+
+
+def _outcome(item: pytest.Item, call: pytest.CallInfo[None]) -> Outcome:
+    boots = item.stash.get(_BOOTS, None)
+    facts: dict[str, Any] = {"seconds": time.perf_counter() - item.stash[_STARTED]}
+    if boots is not None:
+        facts["nonce"] = " ".join(f"{nonce:#x}" for nonce in boots.nonces)
+        facts["boots"] = len(boots.machines)
+        facts["guest_instructions"] = sum(explanation.instructions(machine) for machine in boots.machines)
+    if call.excinfo is None:
+        return Outcome(item.name, Verdict.PASSED, **facts)
+    return explanation.explain(item.name, call.excinfo, boots.machines if boots is not None else [], facts)
+
+
+def outcome_of(item: pytest.Item) -> Outcome:
+    """What came of the test's last run."""
+    missing = Outcome(item.name, Verdict.UNGRADABLE, "the test did not run to its end")
+    return item.stash.get(_OUTCOME, missing)

@@ -1,0 +1,49 @@
+"""Against what a graded test runs: a built answer and a seed. It crosses the line from the parent to a worker as
+JSON.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from grader.builds.build import Build
+
+if TYPE_CHECKING:
+    from grader.testing.boots import Boots
+
+
+@dataclass(frozen=True)
+class Setting:
+    """Against what a test runs."""
+
+    build: Build
+    seed: str
+    sandboxed: bool = True
+    on_failure: Callable[[Boots, BaseException], None] | None = None
+    """Called while the failing machine still lives (`./lab debug`); stays in its process."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """For the line between a parent and its worker."""
+        build = self.build
+        return {
+            "build": {
+                **{name: str(getattr(build, name)) for name in _FILES},
+                **{name: {key: str(path) for key, path in getattr(build, name).items()} for name in _MAPS},
+            },
+            "seed": self.seed,
+            "sandboxed": self.sandboxed,
+        }
+
+    @classmethod
+    def from_dict(cls, data: dict[str, Any]) -> Setting:
+        """The inverse of `to_dict`."""
+        facts: dict[str, Any] = {name: Path(data["build"][name]) for name in _FILES}
+        facts |= {name: {key: Path(path) for key, path in data["build"][name].items()} for name in _MAPS}
+        return cls(Build(**facts), data["seed"], data["sandboxed"])
+
+
+_FILES = ("tree", "output", "kernel_elf", "kernel_bin", "bootstrap_bin")
+_MAPS = ("programs", "probes")

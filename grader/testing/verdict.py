@@ -1,0 +1,148 @@
+"""What a graded test demands and what came of it.
+
+A failure is data: what was required, what was seen on the serial line and in the machine, what that usually means,
+where the handout explains it and which command opens that moment in GDB. All forms of a result are made from these
+two classes.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from enum import StrEnum
+from typing import Any
+
+from grader.labs.lab_file import Stage
+
+
+class Verdict(StrEnum):
+    """A test's outcome. Ungradable is the grader's own fault and never costs a student points."""
+
+    PASSED = "passed"
+    FAILED = "failed"
+    UNGRADABLE = "ungradable"
+
+
+@dataclass(frozen=True)
+class Requirement:
+    """A graded test before it ran."""
+
+    name: str
+    """The function's name, with pytest's parameters in brackets."""
+    stage: int
+    points: float
+    required: str
+    """What is required and why: the test's first sentence."""
+    handout: str = ""
+    """The handout's section that explains it."""
+    usually: str = ""
+    """What a failure usually means."""
+
+    @property
+    def function(self) -> str:
+        """The test function's name, without parameters."""
+        return self.name.split("[", 1)[0]
+
+    def to_dict(self) -> dict[str, Any]:
+        """For the line between a worker and its parent."""
+        return asdict(self)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """A graded test after it ran. Texts are already harmless to show."""
+
+    name: str
+    verdict: Verdict
+    message: str = ""
+    """One sentence: what went wrong; empty for a pass."""
+    expected: str = ""
+    seen: str = ""
+    """What the assertion saw, in Python's words."""
+    serial: str = ""
+    """The last lines that the machine wrote on its serial line."""
+    machine: str = ""
+    """What the machine was, looked at from outside."""
+    nonce: str = ""
+    guest_instructions: int = 0
+    boots: int = 0
+    seconds: float = 0.0
+    """On the host's clock: for the speed budgets, never for a verdict."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """For the line between a worker and its parent."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, data: dict[str, Any]) -> Outcome:
+        """The inverse of `to_dict`."""
+        return cls(**{**data, "verdict": Verdict(data["verdict"])})
+
+
+def ungradable(name: str, reason: str) -> Outcome:
+    """The outcome of a test that the grader could not run."""
+    return Outcome(name, Verdict.UNGRADABLE, reason)
+
+
+@dataclass(frozen=True)
+class Graded:
+    """A requirement with its outcome: one line of a score board."""
+
+    requirement: Requirement
+    outcome: Outcome
+    command: str = ""
+    """The command that opens the failing moment in GDB."""
+
+    @property
+    def points(self) -> float:
+        """Points earned."""
+        return self.requirement.points if self.outcome.verdict is Verdict.PASSED else 0
+
+
+@dataclass
+class Grading:
+    """One answer to one lab, graded: what result.json says, as Python objects."""
+
+    lab: str
+    title: str
+    answer: str
+    stages: list[Stage] = field(default_factory=list)
+    tests: list[Graded] = field(default_factory=list)
+    gradable: bool = True
+    complete: bool = True
+    """False when it was interrupted: the tests that are missing have not been run."""
+    message: str = ""
+    """Why there is nothing to grade, or why all is 0: a build error, a hand-in that is none."""
+    notes: list[str] = field(default_factory=list)
+    """What the student or instructor should know although it changes no verdict (an extra file was ignored, ...)."""
+    only: list[str] = field(default_factory=list)
+    build_output: str = ""
+    seed: str = ""
+    sandboxed: bool = True
+    started: str = ""
+    seconds: float = 0.0
+    versions: dict[str, str] = field(default_factory=dict)
+    hashes: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def score(self) -> float:
+        """Points earned."""
+        return _number(sum(test.points for test in self.tests)) if not self.message else 0
+
+    @property
+    def max_score(self) -> float:
+        """Points that the graded tests are worth."""
+        return _number(sum(test.requirement.points for test in self.tests))
+
+    def of_stage(self, number: int) -> list[Graded]:
+        """The tests of one stage, in the lab's order."""
+        return [test for test in self.tests if test.requirement.stage == number]
+
+    def failures(self) -> list[Graded]:
+        """What did not pass, in the lab's order."""
+        return [test for test in self.tests if test.outcome.verdict is not Verdict.PASSED]
+
+
+def _number(value: float) -> float:
+    """Whole numbers without a fraction, others rounded so that 0.1 + 0.2 reads as 0.3."""
+    rounded = round(value, 4)
+    return int(rounded) if rounded == int(rounded) else rounded

@@ -1,0 +1,143 @@
+"""A process that runs graded tests: one pytest session, fed with jobs over an inherited socket.
+
+Starting Python, importing pytest and collecting a lab's tests costs more than a test does. A worker does that once
+and then runs any test against any built answer, any number of times. It runs the lab's tests, never a hand-in's code:
+that stays in the sandbox. It writes no result; what came of a test goes to the parent as one line of JSON.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import json
+import os
+import signal
+import socket
+import sys
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import pytest
+from _pytest.runner import runtestprotocol
+
+from grader.testing import plugin
+from grader.testing.setting import Setting
+from grader.testing.verdict import Outcome
+
+UNUSED = (
+    "cacheprovider",
+    "doctest",
+    "faulthandler",
+    "junitxml",
+    "legacypath",
+    "logging",
+    "pastebin",
+    "setuponly",
+    "setupplan",
+    "stepwise",
+    "terminal",
+    "threadexception",
+    "unittest",
+    "unraisableexception",
+    "warnings",
+)
+"""Plugins that pytest brings along and that a worker has no use for: each costs its import."""
+
+_PR_SET_PDEATHSIG = 1
+
+
+class Line:
+    """JSON messages, one a line, over a socket."""
+
+    def __init__(self, connection: socket.socket) -> None:
+        self._reader = connection.makefile("r", encoding="utf-8")
+        self._connection = connection
+
+    def send(self, message: dict[str, Any]) -> None:
+        """Send one message. Raises OSError when the other side is gone."""
+        self._connection.sendall(json.dumps(message).encode() + b"\n")
+
+    def receive(self) -> dict[str, Any] | None:
+        """The next message, or None when the other side closed the line."""
+        text = self._reader.readline()
+        return json.loads(text) if text else None
+
+
+class Session:
+    """The pytest plugin that replaces "run every test once" by "run what the parent asks for"."""
+
+    def __init__(self, line: Line) -> None:
+        self._line = line
+        self._problems: list[str] = []
+
+    def pytest_collectreport(self, report: pytest.CollectReport) -> None:
+        """Keep what went wrong in collection: a test file that cannot be imported is the grader's fault."""
+        if report.failed:
+            self._problems.append(str(report.longrepr))
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtestloop(self, session: pytest.Session) -> bool:
+        """Tell the parent which tests there are, then serve it until it closes the line."""
+        items = {item.name: item for item in session.items}
+        requirements = [plugin.requirement_of(item) for item in session.items]
+        names = [requirement.name for requirement in requirements if requirement is not None]
+        self._problems += [f"two tests are called {name}" for name in sorted(set(names)) if names.count(name) > 1]
+        self._problems += [f"{name} lacks @graded" for name in items if name not in names]
+        self._line.send(
+            {"tests": [item.to_dict() for item in requirements if item is not None], "problems": self._problems}
+        )
+        while (job := self._line.receive()) is not None:
+            session.config.stash[plugin.SETTING] = Setting.from_dict(job["setting"])
+            outcome = run_item(items[job["test"]])
+            self._line.send({"id": job["id"], "outcome": outcome.to_dict()})
+        return True
+
+
+def run_item(item: pytest.Item) -> Outcome:
+    """Run one collected test once, in the setting that its configuration holds; may be called again."""
+    item._initrequest()  # type: ignore[attr-defined]  # forget the values of the run before
+    runtestprotocol(item, log=False, nextitem=None)
+    return plugin.outcome_of(item)
+
+
+def pytest_arguments(tests: Path) -> list[str]:
+    """The options of a session over a lab's tests: nothing taken from outside, nothing written to the lab's folder."""
+    unused = [word for name in UNUSED for word in ("-p", f"no:{name}")]
+    place = [str(tests), "--rootdir", str(tests), "-c", os.devnull, "--import-mode=importlib"]
+    return [*place, *unused, "-p", "grader.testing.plugin", "--capture=no"]
+
+
+def _end_with_parent() -> None:
+    """Ask the system for SIGTERM when the parent dies, however it dies. Elsewhere the closed line tells."""
+    if sys.platform == "linux":
+        with contextlib.suppress(OSError, AttributeError):
+            ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+
+
+def _stop(_number: int, _frame: FrameType | None) -> None:
+    """SIGTERM ends a test as Ctrl-C would: its machines are closed on the way out."""
+    raise KeyboardInterrupt
+
+
+def main(arguments: list[str]) -> int:
+    """Serve one parent: the socket's descriptor and the folder of tests are the arguments."""
+    _end_with_parent()
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
+    signal.signal(signal.SIGTERM, _stop)
+    os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
+    connection = socket.socket(fileno=int(arguments[0]))
+    connection.set_inheritable(False)
+    tests = Path(arguments[1])
+    sys.path.insert(0, str(tests))  # for what the tests share in a module of their own
+    line = Line(connection)
+    if not tests.is_dir():
+        line.send({"tests": [], "problems": [f"there is no folder {tests}"]})
+        return 0
+    with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+        pytest.main(pytest_arguments(tests), plugins=[Session(line)])
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main(sys.argv[1:]))
