@@ -26,7 +26,7 @@ def show(prover: Prover, console: Console) -> None:
         found = proof.problems(tests)
         problems += [(answer, problem) for problem in found]
         mark = Text("WRONG", style="bold red") if found else Text("ok", style="green")
-        runs = min((len(outcomes) for outcomes in proof.outcomes.values()), default=0)
+        runs = max((len(outcomes) for outcomes in proof.outcomes.values()), default=0)
         table.add_row(mark, answer, f"{proof.score(tests):g}", str(runs), Text(proof.expectation.says, style="dim"))
     console.print()
     console.print(Text(f"{prover.lab.title}: {len(tests)} tests, {len(prover.proofs)} answers", style="bold"))
