@@ -232,13 +232,21 @@ def _joined(arguments: Sequence[str]) -> list[str]:
     return words
 
 
-def _terminated(_number: int, _frame: FrameType | None) -> None:
-    raise KeyboardInterrupt
+class _Interrupted(KeyboardInterrupt):
+    """Ctrl-C or a request to end. A class of its own: Python remembers a plain KeyboardInterrupt that passed through
+    exec(), which dataclasses use, and then ends by the signal although it was caught here.
+    """
+
+
+def _interrupted(_number: int, _frame: FrameType | None) -> None:
+    raise _Interrupted
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return the exit status."""
-    signal.signal(signal.SIGTERM, _terminated)
+    for request in (signal.SIGINT, signal.SIGTERM):
+        if signal.getsignal(request) is not signal.SIG_IGN:  # a shell's background jobs are not for Ctrl-C
+            signal.signal(request, _interrupted)
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="replace")
