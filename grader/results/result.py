@@ -167,7 +167,7 @@ def write(grading: Grading, path: Path) -> None:
 def write_text(path: Path, text: str) -> None:
     """Replace a file's content in one step: a reader sees the old text or the new, and a full disk keeps the old.
 
-    A pipe or device is written to and stays what it is; of a link (such as /dev/stdout) the file it leads to is replaced.
+    A pipe or device is written to and stays what it is; the file that a link (/dev/stdout, say) leads to is replaced.
     """
     if is_stream(path):
         path.write_text(text, encoding="utf-8")
