@@ -124,6 +124,7 @@ static int interrupts(void)
     message_t message;
     uint32_t wrong = 0;
     probe_report("keyboard", (uint32_t)ipc_subscribe(1, 1));
+    probe_report("no_such_line", (uint32_t)ipc_subscribe(0x10000 + (crew.nonce & 0xffff), 1));
     probe_report("subscribe", (uint32_t)ipc_subscribe(0, 0x40));
     receive_bits(0);
     uint32_t start = ticks();

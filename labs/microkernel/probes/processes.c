@@ -79,6 +79,8 @@ static int arguments(void)
     *end++ = 'x';
     *end = '\0';
     probe_report("too_long", (uint32_t)(spawn(crew.program, argument) < 0));
+    int from_disk = spawn("greeting", ""); /* this program is on the disk alone */
+    probe_report("from_disk", (uint32_t)(from_disk > 0 ? crew_wait(from_disk) : from_disk));
     probe_report("missing", (uint32_t)spawn("no-such-program", ""));
     probe_report("no_program", (uint32_t)spawn("parameters", ""));
     probe_report("long_name", (uint32_t)spawn("a-name-that-is-longer-than-a-name-may-be", ""));

@@ -219,7 +219,8 @@ static int shares(void)
     return 0;
 }
 
-/* Two computing processes; the server is told to favour the first (a = 0) or the second. */
+/* Two computing processes; the server is told to favour the first (a = 0) or the second. This
+ * process then answers a question that nobody asked it. */
 static int favourite(void)
 {
     uint32_t start = ticks() + CREW_LEAD, endpoints[2], scheduler = scheduler_endpoint();
@@ -229,6 +230,9 @@ static int favourite(void)
     ipc_notify(scheduler, GO | endpoints[crew.a] % ENDPOINT_SLOTS);
     probe_report("favourite", (uint32_t)crew_wait(pids[crew.a]));
     probe_report("other", (uint32_t)crew_wait(pids[1 - crew.a]));
+    message_t answer = {.type = MESSAGE_RUN,
+                        .payload = {(uint32_t)ipc_endpoint() % ENDPOINT_SLOTS}};
+    probe_report("usurper", (uint32_t)ipc_reply(ENDPOINT_KERNEL, &answer));
     probe_finish();
     return 0;
 }

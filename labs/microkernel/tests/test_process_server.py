@@ -11,7 +11,7 @@ import pytest
 
 from grader.builds.build import Build
 from grader.machine import Machine
-from grader.testing.boots import Boots
+from grader.testing.boots import Boots, program
 from grader.testing.kernel_error import KILLED_STATUS, KernelError, fault_status
 from grader.testing.plugin import graded
 
@@ -81,13 +81,14 @@ def test_the_kernel_no_longer_manages_processes(boot_served: Start) -> None:
     handout="process-server",
     usually="a long argument is cut, or an error of the server does not come back",
 )
-def test_spawn_takes_the_same_arguments_and_gives_the_same_errors(boot_served: Start) -> None:
-    """An argument of 255 bytes arrives whole; too long a one, a missing program, a file that is no program are the
-    errors they were.
+def test_spawn_takes_the_same_arguments_and_gives_the_same_errors(boot_served: Start, build: Build) -> None:
+    """An argument of 255 bytes arrives whole, and a program may lie on the disk; too long an argument, a missing
+    program, a file that is no program are the errors they were.
     """
-    report = boot_served("processes", role="arguments").finish()
+    report = boot_served("processes", role="arguments", files={"greeting": program(build.programs["hello"])}).finish()
     assert report["right"] == 1
     assert report["too_long"] == 1
+    assert report["from_disk"] == 0
     assert report["missing"] == KernelError.E_NOT_FOUND
     assert report["no_program"] == KernelError.E_FORMAT
     assert report["long_name"] == KernelError.E_NAME

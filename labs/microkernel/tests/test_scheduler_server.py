@@ -10,6 +10,7 @@ import pytest
 
 from grader.machine import Machine
 from grader.testing.boots import Boots
+from grader.testing.kernel_error import KernelError
 from grader.testing.plugin import graded
 
 Start = Callable[..., Machine]
@@ -111,11 +112,12 @@ def test_equal_processes_get_equal_shares(boot_scheduled: Start) -> None:
 )
 def test_another_policy_in_the_server_changes_the_shares(boot_policy: Start) -> None:
     """With a server that favours one slot, the process in that slot gets most of the processor: the policy is the
-    server's.
+    server's, and nobody else's answer is taken.
     """
     for chosen in (0, 1):
         report = boot_policy("favour", "favourite", a=chosen, b=12).finish()
         assert report["favourite"] > 2 * report["other"] > 0
+        assert report["usurper"] in (KernelError.E_INVALID, KernelError.E_DEAD)
 
 
 def refused(machine: Machine) -> None:
