@@ -157,10 +157,14 @@ def test_the_kernel_no_longer_knows_files(boot_filed: Start, text: int) -> None:
     usually="an error of the server does not come back as the function's result",
 )
 def test_file_errors_are_what_they_were(boot_filed: Start, build: Build) -> None:
-    """A missing file, a second one of the same name, a bad name, a full disk: the same errors, and no harm done."""
+    """A missing file, a second one of the same name, a bad name, a buffer in the kernel, a full disk: the same errors,
+    and no harm done.
+    """
     machine = boot_filed("errors", files={"filler": bytes(512 * room_for_filler(build, leave=30))})
     run_to_reply(machine)
     report = machine.finish()
+    for buffer in ("kernels_read", "kernels_data", "kernels_list"):
+        assert report[buffer] == KernelError.E_FAULT
     assert report["read_missing"] == KernelError.E_NOT_FOUND
     assert report["delete_missing"] == KernelError.E_NOT_FOUND
     assert report["create_twice"] == KernelError.E_EXISTS
@@ -172,6 +176,7 @@ def test_file_errors_are_what_they_were(boot_filed: Start, build: Build) -> None
     files = files_on(machine)
     assert len(files["small"]) == 100
     assert "large" not in files
+    assert "stolen" not in files
 
 
 def room_for_filler(build: Build, leave: int) -> int:

@@ -276,7 +276,7 @@ def test_a_reply_to_a_dead_caller_is_an_error(boot: Boots) -> None:
 )
 def test_a_stale_endpoint_never_means_the_slots_next_process(boot: Boots) -> None:
     """The endpoint of a dead process says E_DEAD for ever, also when another process sits in its slot."""
-    report = boot("death", role="stale").finish()
+    report = boot("death", role="stale", guest_seconds=6).finish()
     assert report["new"] % 64 == report["old"] % 64
     assert report["new"] // 64 > report["old"] // 64 >= 1
     for operation in ("send", "call", "notify", "receive"):

@@ -102,7 +102,7 @@ def test_spawn_takes_the_same_arguments_and_gives_the_same_errors(boot_served: S
 )
 def test_a_hundred_processes_have_a_hundred_ids(boot_served: Start) -> None:
     """A hundred processes, one after the other, each with an id of its own, and the memory of each is used again."""
-    report = boot_served("processes", role="hundred", memory_mb=16).finish()
+    report = boot_served("processes", role="hundred", memory_mb=16, guest_seconds=8).finish()
     assert report["right"] == 100
     assert report["twice"] == 0
 
@@ -115,7 +115,7 @@ def test_a_hundred_processes_have_a_hundred_ids(boot_served: Start) -> None:
 )
 def test_a_full_table_is_an_error(boot_served: Start) -> None:
     """When no process fits any more, spawn says E_FULL; as soon as one has ended, there is room again."""
-    report = boot_served("processes", role="full").finish()
+    report = boot_served("processes", role="full", guest_seconds=8).finish()
     assert 32 <= report["started"] <= 64
     assert report["then"] == KernelError.E_FULL
     assert report["again"] == KernelError.E_FULL
@@ -131,9 +131,13 @@ def test_a_full_table_is_an_error(boot_served: Start) -> None:
     usually="the server answers wait at once, or blocks itself instead of its client",
 )
 def test_wait_works_as_before(boot_served: Start) -> None:
-    """Wait returns a child's status when it has ended, for one child or any, once; for others it is an error."""
+    """Wait returns a child's status when it has ended, for one child or any, once; for others, and for a status in
+    memory that is not the caller's, it is an error.
+    """
     machine = boot_served("processes", role="waits")
     report = machine.finish()
+    assert report["kernels_status"] == report["kernels_list"] == KernelError.E_FAULT
+    assert report["not_lost"] == 6
     assert report["no_child"] == E_NO_PROCESS
     assert report["not_a_child"] == E_NO_PROCESS
     assert report["any"] == 1
@@ -196,7 +200,7 @@ def test_garbage_does_not_harm_the_process_server(boot_served: Start) -> None:
     """Requests of unknown types, with forged ids, or from clients that want no answer, change nothing and stop
     nobody's service.
     """
-    report = boot_served("processes", role="garbage").finish()
+    report = boot_served("processes", role="garbage", guest_seconds=8).finish()
     assert report["before"] >= 2
     assert report["after"] == report["before"]
     assert report["still_creates"] == 4711
@@ -212,7 +216,7 @@ def test_parents_that_die_are_no_burden(boot_served: Start) -> None:
     """A parent killed while it waits, and 16 parents that do not wait for their four children, leave no process
     behind.
     """
-    report = boot_served("processes", role="orphans").finish()
+    report = boot_served("processes", role="orphans", guest_seconds=8).finish()
     assert report["killed_parents"] == 4
     assert report["right"] == 20
     assert report["left"] == 0
