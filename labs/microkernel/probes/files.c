@@ -70,6 +70,9 @@ static int files(void)
 
 static int errors(void)
 {
+    probe_report("kernels_read", (uint32_t)read_file("poem", (void *)0xc0100000, 0, 10));
+    probe_report("kernels_data", (uint32_t)create_file("stolen", (void *)0xc0100000, 10));
+    probe_report("kernels_list", (uint32_t)list_files((struct file_entry *)0xc0100000, 3));
     probe_report("read_missing", (uint32_t)read_file("missing", buffer, 0, 10));
     probe_report("delete_missing", (uint32_t)delete_file("missing"));
     probe_report("create_twice", (uint32_t)create_file("poem", buffer, 10));

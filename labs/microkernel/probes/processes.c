@@ -134,6 +134,10 @@ static int waits(void)
 {
     uint32_t server = 0;
     int status = -1;
+    int unspoilt = crew_start("leaf", 6, 0);
+    probe_report("kernels_status", (uint32_t)wait((uint32_t)unspoilt, (int *)0xc0100000));
+    probe_report("kernels_list", (uint32_t)list_processes((struct process_entry *)0xc0100000, 4));
+    probe_report("not_lost", (uint32_t)crew_wait(unspoilt));
     probe_report("no_child", (uint32_t)wait(0, &status));
     crew_find("process_server", &server);
     probe_report("not_a_child", (uint32_t)wait(server, &status));
