@@ -68,11 +68,21 @@ static int files(void)
     return 0;
 }
 
+/* Passes the kernel's memory to a function, in the way a says; its exit status is the result, or
+ * that of a fault, if the library touches that memory by itself. */
+static int careless(void)
+{
+    void *kernels = (void *)0xc0100000;
+    if (crew.a == 0)
+        return read_file("poem", kernels, 0, 10);
+    return crew.a == 1 ? create_file("stolen", kernels, 10) : list_files(kernels, 3);
+}
+
 static int errors(void)
 {
-    probe_report("kernels_read", (uint32_t)read_file("poem", (void *)0xc0100000, 0, 10));
-    probe_report("kernels_data", (uint32_t)create_file("stolen", (void *)0xc0100000, 10));
-    probe_report("kernels_list", (uint32_t)list_files((struct file_entry *)0xc0100000, 3));
+    probe_report("kernels_read", (uint32_t)crew_wait(crew_start("careless", 0, 0)));
+    probe_report("kernels_data", (uint32_t)crew_wait(crew_start("careless", 1, 0)));
+    probe_report("kernels_list", (uint32_t)crew_wait(crew_start("careless", 2, 0)));
     probe_report("read_missing", (uint32_t)read_file("missing", buffer, 0, 10));
     probe_report("delete_missing", (uint32_t)delete_file("missing"));
     probe_report("create_twice", (uint32_t)create_file("poem", buffer, 10));
@@ -289,6 +299,7 @@ int main(const char *argument)
         {"killed", killed},
         {"crimes", crimes},
         {"thief", thief},
+        {"careless", careless},
         {"reader", reader},
         {"bystander", bystander},
         {NULL, NULL},

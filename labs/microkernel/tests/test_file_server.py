@@ -163,8 +163,8 @@ def test_file_errors_are_what_they_were(boot_filed: Start, build: Build) -> None
     machine = boot_filed("errors", files={"filler": bytes(512 * room_for_filler(build, leave=30))})
     run_to_reply(machine)
     report = machine.finish()
-    for buffer in ("kernels_read", "kernels_data", "kernels_list"):
-        assert report[buffer] == KernelError.E_FAULT
+    for careless in ("kernels_read", "kernels_data", "kernels_list"):
+        assert report[careless] in (KernelError.E_FAULT, fault_status(14))
     assert report["read_missing"] == KernelError.E_NOT_FOUND
     assert report["delete_missing"] == KernelError.E_NOT_FOUND
     assert report["create_twice"] == KernelError.E_EXISTS
