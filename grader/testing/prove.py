@@ -4,8 +4,9 @@ The starter must get 0, each `stage:K` exactly the tests of stages 1..K, the ref
 must fail exactly the tests it names. Every answer is built once; its tests then run as often as asked, in the same
 workers, so that an answer costs no start of anything but machines.
 
-A mutant is graded whole once. Its further runs are of the tests that it must fail: these decide about it, while the
-others have as many chances to waver as there are mutants.
+Every answer is graded whole once. Further runs are of the tests that decide about it: all for the reference; for the
+starter and `stage:K` those on both sides of the border, stages K and K + 1; for a mutant those that it must fail. The
+others have as many chances to waver as there are answers.
 """
 
 from __future__ import annotations
@@ -159,8 +160,8 @@ class Prover:
         self._sandboxed = sandboxed
 
     def run(self, *, runs: int, load: bool, workers: int, answers: Sequence[str], progress: Progress) -> None:
-        """Grade every answer `runs` times (of a mutant, after the first time, the tests that it must fail), and once
-        more beside busy loops when `load` is asked for.
+        """Grade every answer `runs` times (after the first time by the tests that decide about it), and once more
+        beside busy loops when `load` is asked for.
 
         Raises WrongUse, MutantError, MarkerError, Ungradable or PoolError.
         """
@@ -219,9 +220,13 @@ class Prover:
 
     def _decisive(self, expectation: Expectation) -> list[Requirement]:
         """The tests that every run of an answer repeats."""
-        if Answer.parse(expectation.answer).kind != "mutant":
-            return self.requirements
-        return [requirement for requirement in self.requirements if requirement.name not in expectation.passing]
+        answer = Answer.parse(expectation.answer)
+        if answer.kind == "mutant":
+            return [requirement for requirement in self.requirements if requirement.name not in expectation.passing]
+        if answer.kind in ("starter", "stage"):
+            done = int(answer.value or 0)
+            return [requirement for requirement in self.requirements if requirement.stage in (done, done + 1)]
+        return self.requirements
 
     def _more_runs(self, pool: Pool, settings: Mapping[str, Setting], runs: int, progress: Progress) -> None:
         for run in range(runs):
