@@ -2,7 +2,7 @@
 
 import random
 
-from switch_counter import plant, planted
+from switch_counter import SwitchCounter
 
 from grader.machine import Machine
 from grader.testing.boots import Boots
@@ -12,25 +12,25 @@ PROBE = "count_switches"
 HANDOUT = "a-first-change-count-the-switches"
 
 
-def switches(machine: Machine) -> tuple[int, int]:
+def switches(machine: Machine, seed: int) -> tuple[int, int]:
     """How many switches the kernel counted between the probe's two calls, and how many there were."""
     machine.run_to("main", program=PROBE)
-    plant(machine)
-    seen = []
+    counter = SwitchCounter(machine, seed)
+    happened = 0
     for _ in range(2):
         # Interrupts are off from here to the call's end, so the kernel is asked at this very moment.
         machine.run_to("lab_system_call")
-        seen.append(planted(machine))
+        happened = counter.take()
     report = machine.finish()
     assert report.signed("before") >= 0, "the system call must exist"
-    return report["after"] - report["before"], seen[1] - seen[0]
+    return report["after"] - report["before"], happened
 
 
 @graded(stage=1, points=10, handout=HANDOUT, usually="the count is too small a number, or is kept elsewhere")
 def test_yields_between_two_processes_are_counted(boot: Boots, seed: int) -> None:
     """Two processes that give each other the processor some 300 times: each time counts."""
     yields = random.Random(seed).randint(140, 180)
-    counted, happened = switches(boot(PROBE, beside="yields", yields=yields))
+    counted, happened = switches(boot(PROBE, beside="yields", yields=yields), seed)
     assert happened >= 2 * yields
     assert counted == happened
 
@@ -38,7 +38,7 @@ def test_yields_between_two_processes_are_counted(boot: Boots, seed: int) -> Non
 @graded(stage=1, points=6, handout=HANDOUT, usually="the scheduler's decisions are counted, not the switches")
 def test_a_yield_without_another_process_is_no_switch(boot: Boots, seed: int) -> None:
     """A process that is alone keeps the processor, when it yields and at every tick: no switch, and none counted."""
-    counted, happened = switches(boot(PROBE, yields=random.Random(seed).randint(5, 50), spins=3))
+    counted, happened = switches(boot(PROBE, yields=random.Random(seed).randint(5, 50), spins=3), seed)
     assert happened == 0
     assert counted == happened
 
@@ -47,7 +47,7 @@ def test_a_yield_without_another_process_is_no_switch(boot: Boots, seed: int) ->
 def test_switches_to_the_idle_process_and_back_are_counted(boot: Boots, seed: int) -> None:
     """A process that sleeps alone gives the processor to the idle process and gets it back: two switches a sleep."""
     sleeps = random.Random(seed).randint(10, 30)
-    counted, happened = switches(boot(PROBE, sleeps=sleeps))
+    counted, happened = switches(boot(PROBE, sleeps=sleeps), seed)
     assert happened == 2 * sleeps
     assert counted == happened
 
@@ -56,6 +56,6 @@ def test_switches_to_the_idle_process_and_back_are_counted(boot: Boots, seed: in
 def test_preemptions_are_counted(boot: Boots, seed: int) -> None:
     """A process that never gives the processor back loses it to the timer: these switches count as well."""
     ticks = random.Random(seed).randint(10, 30)
-    counted, happened = switches(boot(PROBE, beside="spins", yields=3, spins=ticks))
+    counted, happened = switches(boot(PROBE, beside="spins", yields=3, spins=ticks), seed)
     assert happened >= ticks
     assert counted == happened
