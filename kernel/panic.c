@@ -6,7 +6,7 @@
 
 #include "console.h"
 
-void panic_halt(void)
+__attribute__((section(".panic"))) void panic_halt(void)
 {
     for (;;) {
         __asm__ volatile("cli; hlt");

@@ -153,11 +153,13 @@ class Inspection:
         return types.decode(kind, self.read_virtual(address, types.size(kind), cr3))
 
     def follow(self, variable: str, program: str | None = None) -> Any:
-        """What a global pointer variable points to, as a Python value."""
+        """What a global pointer variable points to, as a Python value. Raises UnreadableMemory for a null pointer."""
         types = self.types(program)
         address, kind = types.variable(variable)
-        target = types.target(kind)
-        return types.decode(target, self.read_virtual(self.read_u32(address), types.size(target)))
+        target, pointer = types.target(kind), self.read_u32(address)
+        if pointer == 0:  # what lies there, if the page is mapped, is nobody's
+            raise UnreadableMemory(f"{variable} is a null pointer")
+        return types.decode(target, self.read_virtual(pointer, types.size(target)))
 
     # Where it is
 

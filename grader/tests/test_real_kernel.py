@@ -1,0 +1,46 @@
+"""The baseline's own kernel as the machine layer finds it: what a layout or a moment of it asks of the grader."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from grader.builds.build import Build, build_tree
+from grader.host.sandbox import Sandbox
+from grader.labs.tree import Answer, compose
+from grader.machine import Machine
+from grader.machine.execution import PANIC_FUNCTION
+from grader.paths import Project
+from grader.testing.boots import Boots
+
+PAGE_BYTES = 4096
+
+
+@pytest.fixture(scope="module")
+def build() -> Build:
+    """The baseline, built once for all checks of this checkout."""
+    project = Project.here()
+    return build_tree(project, compose(project, None, Answer("none")), Sandbox.detect())
+
+
+@pytest.fixture
+def machine(build: Build) -> Iterator[Machine]:
+    """A machine with it, before its first instruction."""
+    with Boots(build, seed="real", test="kernel", sandbox=Sandbox.detect()) as boots:
+        yield boots(None)
+
+
+def test_the_breakpoint_for_panics_slows_nothing_else(machine: Machine) -> None:
+    """QEMU runs a page with a breakpoint ten times slower, and a hang there would take a test half a minute."""
+    page = machine.symbol(PANIC_FUNCTION) // PAGE_BYTES
+    others = [name for name in ("panic", "page_map", "interrupt_handler") if machine.symbol(name) // PAGE_BYTES == page]
+    assert not others
+    assert machine.symbol(PANIC_FUNCTION) % PAGE_BYTES == 0
+
+
+def test_no_process_runs_before_the_first(machine: Machine) -> None:
+    """A null pointer to the running process is nobody, whatever the page at 0 holds while the kernel starts."""
+    machine.run_to("kernel_main")
+    assert machine.read_u32(machine.symbol("current_process")) == 0
+    assert machine.running_process() is None
