@@ -2,6 +2,7 @@
 
     title = "The microkernel split"
     summary = "Message passing in the kernel, policy in user-mode servers."
+    builds_on = "privcall"                      # starts from that lab, finished, instead of from the baseline
     remove = ["kernel/scheduler.c"]             # baseline files that this lab's tree does not have
 
     archive = ["message_server"]                # programs that the kernel wants in the boot archive, if built
@@ -64,6 +65,7 @@ class Lab:
     remove: tuple[str, ...] = ()
     copy: Mapping[str, str] = field(default_factory=dict)  # new path: the baseline's
     archive: tuple[str, ...] = ()
+    builds_on: str | None = None  # a lab's name
 
     @property
     def points(self) -> int:
@@ -122,7 +124,7 @@ def load_lab(project: Project, name: str) -> Lab:
 def parse_lab(data: Mapping[str, Any], name: str, folder: Path) -> Lab:
     """Check what was read from a lab.toml and make a Lab of it. Raises LabFileError."""
     where = f"labs/{name}/lab.toml"
-    _only(data, {"name", "title", "summary", "stage", "handin", "remove", "copy", "archive"}, where)
+    _only(data, {"name", "title", "summary", "builds_on", "stage", "handin", "remove", "copy", "archive"}, where)
     if data.get("name", name) != name:
         raise LabFileError(f"{where}: name is {data['name']!r}, but the folder is called {name!r}")
     handin = _value(data, "handin", dict, where)
@@ -140,7 +142,17 @@ def parse_lab(data: Mapping[str, Any], name: str, folder: Path) -> Lab:
         remove=_paths(data.get("remove", []), f"{where}: remove"),
         archive=_programs(data.get("archive", []), f"{where}: archive"),
         copy=_copies(data.get("copy", {}), f"{where}: [copy]"),
+        builds_on=_base(data, name, where),
     )
+
+
+def _base(data: Mapping[str, Any], name: str, where: str) -> str | None:
+    if "builds_on" not in data:
+        return None
+    base = _text(data, "builds_on", where)
+    if base == name or not FILE_NAME.fullmatch(base):
+        raise LabFileError(f"{where}: builds_on: {base!r} is no other lab's name")
+    return base
 
 
 def _stages(entries: Iterable[object], where: str) -> tuple[Stage, ...]:

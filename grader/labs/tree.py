@@ -4,6 +4,10 @@
                  the answer
     probes/      grader/probes/ (probe.h, probe.c) and labs/NAME/probes/
 
+A lab that `builds_on` another starts from that one's tree with the reference in it, in the baseline's place. Where
+there are no solutions (a student's checkout), the same kernel lies as a whole in labs/NAME/base/kernel/: publishing
+writes it there, and nothing of the other lab needs to be there.
+
 A tree is composed in memory, as a map from paths to contents. `given` is the kernel without the answer: the grader's
 probes are compiled in that, so that no header of a hand-in can change what a probe does. Whatever a probe includes
 must therefore be the baseline's or the lab's own, not a file that is handed in.
@@ -26,7 +30,7 @@ from pathlib import Path
 
 from grader.faults import WrongUse
 from grader.labs.handin import read_handin
-from grader.labs.lab_file import Lab
+from grader.labs.lab_file import Lab, load_lab
 from grader.labs.mutants import apply_mutant, load_mutant, load_mutants
 from grader.labs.stages import MarkerError, StagedFile, parse
 from grader.paths import Project
@@ -111,20 +115,13 @@ def compose(project: Project, lab: Lab | None, answer: Answer) -> Tree:
 
     Raises HandinFault (0 points), WrongUse (no such stage, mutant or path), MarkerError, MutantError (our own fault).
     """
-    given = dict(_read_folder(project.kernel, "kernel/"))
     probes = dict(_read_folder(project.probes, "probes/", only=(".c", ".h")))
     if lab is None:
         if answer.kind not in ("none", "own"):
             raise WrongUse("the baseline alone has no answers: name a lab")
-        return Tree("baseline", given, given, probes, {})
-    for path, source in lab.copy.items():
-        if source not in given:
-            raise WrongUse(f"labs/{lab.name}/lab.toml: [copy]: the baseline has no {source}")
-        given[path] = given[source]
-    for path in lab.remove:
-        if given.pop(path, None) is None:
-            raise WrongUse(f"labs/{lab.name}/lab.toml: remove: the baseline has no {path}")
-    given.update(_read_folder(lab.folder / "kernel", "kernel/"))
+        baseline = dict(_read_folder(project.kernel, "kernel/"))
+        return Tree("baseline", baseline, baseline, probes, {})
+    given = given_files(project, lab)
     probes.update(_read_folder(lab.folder / "probes", "probes/"))
     notes: tuple[str, ...] = ()
     if answer.kind in ("path", "own"):
@@ -136,6 +133,44 @@ def compose(project: Project, lab: Lab | None, answer: Answer) -> Tree:
         files = answer_files(project, lab, answer)
     label = f"{lab.name}: {answer}"
     return Tree(label, {**given, **files}, given, probes, files, notes, trusted=answer.kind != "path")
+
+
+def given_files(project: Project, lab: Lab) -> dict[str, bytes]:
+    """The kernel of a lab's tree without the answer. Raises WrongUse when lab.toml names a file or lab not there."""
+    given = base_files(project, lab)
+    base = lab.builds_on or "baseline"
+    for path, source in lab.copy.items():
+        if source not in given:
+            raise WrongUse(f"labs/{lab.name}/lab.toml: [copy]: the {base} has no {source}")
+        given[path] = given[source]
+    for path in lab.remove:
+        if given.pop(path, None) is None:
+            raise WrongUse(f"labs/{lab.name}/lab.toml: remove: the {base} has no {path}")
+    given.update(_read_folder(lab.folder / "kernel", "kernel/"))
+    return given
+
+
+def base_files(project: Project, lab: Lab) -> dict[str, bytes]:
+    """The kernel that a lab starts from: the baseline, or the finished kernel of the lab it builds on.
+
+    Raises WrongUse when there is neither that lab's solution nor the folder that stands for it.
+    """
+    if lab.builds_on is None:
+        return dict(_read_folder(project.kernel, "kernel/"))
+    if not project.solution(lab.builds_on).is_dir():
+        published = lab.folder / "base" / "kernel"
+        if not published.is_dir():
+            raise WrongUse(
+                f"labs/{lab.name}/lab.toml: builds_on: there is neither solutions/{lab.builds_on} nor, as in what is "
+                f"published, labs/{lab.name}/base/kernel"
+            )
+        return dict(_read_folder(published, "kernel/"))
+    base = load_lab(project, lab.builds_on)
+    if base.builds_on is not None:
+        raise WrongUse(
+            f"labs/{lab.name}/lab.toml: builds_on: {base.name} builds on {base.builds_on} itself: one is all"
+        )
+    return {**given_files(project, base), **answer_files(project, base, Answer("reference"))}
 
 
 def answer_files(project: Project, lab: Lab, answer: Answer) -> dict[str, bytes]:

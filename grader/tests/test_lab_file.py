@@ -34,6 +34,12 @@ def test_copies_and_programs_for_the_archive_are_read() -> None:
     assert lab.copy == {"kernel/a.c": "kernel/b.c"}
 
 
+def test_the_lab_that_one_builds_on_is_read() -> None:
+    """Most labs build on none: they start from the baseline."""
+    assert parse(LAB_TOML).builds_on is None
+    assert parse('builds_on = "other"' + LAB_TOML).builds_on == "other"
+
+
 def test_every_lab_of_this_project_is_sound() -> None:
     """What is published must be readable; a lab that students hand in is worth 100 points."""
     project = Project.here()
@@ -84,6 +90,9 @@ def test_a_pattern_is_no_regular_expression() -> None:
         ("kernel/message*.h", "kernel/message.c", "twice"),
         ("kernel/old.c", "/kernel/old.c", "remove"),
         ("[[stage]]", "[[stages]]", "unknown key 'stages'"),
+        ("[handin]", 'builds_on = "small"\n[handin]', "'small' is no other lab's name"),
+        ("[handin]", 'builds_on = "../x"\n[handin]', "no other lab's name"),
+        ("[handin]", "builds_on = 5\n[handin]", "builds_on must be a text"),
         ("[handin]", 'archive = ["a b"]\n[handin]', "'a b' is no program's name"),
         ("[handin]", 'archive = "server"\n[handin]', "archive: must be a list"),
         ("[handin]", '[copy]\n"kernel/x.c" = 5\n[handin]', "must name a path of the baseline"),

@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from grader.faults import HandinFault, WrongUse
-from grader.labs.lab_file import Lab, load_labs
+from grader.labs.lab_file import Lab, load_lab, load_labs
 from grader.labs.mutants import load_mutants
 from grader.labs.stages import MarkerError
-from grader.labs.tree import Answer, compose, write_tree
+from grader.labs.tree import Answer, base_files, compose, write_files, write_tree
 from grader.paths import Project
 from grader.tests.small_project import put, small_lab, small_project
 from grader.tests.test_stages import FIRST, REFERENCE, STARTER
@@ -171,3 +171,57 @@ def test_a_lab_may_give_second_copies_of_the_baselines_files(project: Project, l
     assert tree.given["kernel/user/given/again.c"] == (project.kernel / source).read_bytes()
     with pytest.raises(WrongUse, match=r"the baseline has no kernel/none\.c"):
         compose(project, replace(lab, copy={"kernel/x.c": "kernel/none.c"}), Answer.parse("reference"))
+
+
+UPPER_TOML = """
+title = "A lab that builds on the small one"
+summary = "For tests."
+builds_on = "small"
+remove = ["kernel/given.c"]
+
+[handin]
+files = ["kernel/message.c"]
+
+[[stage]]
+number = 1
+title = "First"
+points = 100
+"""
+UPPER_MESSAGE = REFERENCE + "// STAGE 1 {\nint more;\n// STAGE 1 }\n"
+
+
+@pytest.fixture
+def upper(project: Project) -> Lab:
+    """A lab that builds on the small one."""
+    put(project.lab("small"), {"../upper/lab.toml": UPPER_TOML, "../upper/kernel/user/mine.c": "int mine;\n"})
+    put(project.root / "solutions/upper", {"kernel/message.c": UPPER_MESSAGE})
+    return load_lab(project, "upper")
+
+
+def test_a_lab_may_build_on_another_one_finished(project: Project, upper: Lab) -> None:
+    """It starts from the other's reference and given files, and its own lie over them; the other's removals hold."""
+    tree = compose(project, upper, Answer("starter"))
+    assert tree.given["kernel/message.c"].decode() == REFERENCE
+    assert tree.files["kernel/message.c"].decode() == REFERENCE
+    assert {"kernel/user/mine.c", "kernel/main.c"} <= set(tree.given)
+    assert not {"kernel/old.c", "kernel/given.c"} & set(tree.given)
+    assert compose(project, upper, Answer("reference")).files["kernel/message.c"].decode() == REFERENCE + "int more;\n"
+
+
+def test_without_solutions_the_finished_base_lies_beside_the_lab(project: Project, upper: Lab) -> None:
+    """As in a published course: nothing else of the other lab is needed, and the tree is the same."""
+    before = compose(project, upper, Answer("none"))
+    base = base_files(project, upper)
+    (project.root / "solutions").rename(project.root / "elsewhere")
+    (project.labs / "small").rename(project.root / "elsewhere-too")
+    with pytest.raises(WrongUse, match="neither solutions/small nor, as in what is published, labs/upper/base/kernel"):
+        compose(project, upper, Answer("none"))
+    write_files(upper.folder / "base", base)
+    assert compose(project, upper, Answer("none")).given == before.given
+
+
+def test_labs_build_on_labs_that_start_from_the_baseline(project: Project, upper: Lab) -> None:
+    """A tower of labs would make every change at its foot a change of all."""
+    put(project.lab("small"), {"../third/lab.toml": UPPER_TOML.replace('"small"', '"upper"')})
+    with pytest.raises(WrongUse, match="upper builds on small"):
+        compose(project, load_lab(project, "third"), Answer("none"))
