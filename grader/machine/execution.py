@@ -20,7 +20,7 @@ from typing import Self
 
 from grader import untrusted
 from grader.faults import Ungradable
-from grader.machine import explain
+from grader.machine import explain, keyboard
 from grader.machine.diagnosis import Diagnosis, LoggedException, parse_log
 from grader.machine.emulator import INSTRUCTIONS_PER_SECOND, Emulator
 from grader.machine.faults import GuestLeft, Hang, KernelPanic, MachineReset, MachineStopped, ProbeEnded, TripleFault
@@ -42,7 +42,7 @@ _LOOK_EVERY = 0.1  # seconds between looks at the limits while the guest runs
 _LOOKS_WITHOUT_PROGRESS = 10
 _WATCHDOG_PORT, _WATCHDOG_OFF_PORT = 0x443, 0x441
 _WATCHDOG_OFF = 15
-_HOLD_MS = 20  # guest time for which a key is held down
+_LOOK_FOR_KEY = 0.001  # seconds between looks whether the guest took a key's code
 _SAMPLES = 120  # instructions followed to see where a guest spins
 _MARGIN = 1.05  # the second limit lies above the watchdog's, which stops at an exact instruction
 
@@ -75,13 +75,15 @@ class Execution(Inspection):
         self._points: dict[tuple[Point, int, int], int] = {}
         self._guards: dict[int, str | None] = {}
         self._unsent = b""
-        self._keys: list[str] = []
+        self._scan_codes: list[int] = []
         self._step_mode = ""
         self._interfered = False
         self._again: Callable[[], Execution] | None = None
         self._closed = False
         self._expired = False
+        self._ended = False
         self._instructions_before = 0
+        self._armed = 0.0
         self._clock_before = 0.0
         self.diagnosis: Diagnosis | None = None
         """Why it stopped, when it did so otherwise than awaited."""
@@ -242,21 +244,29 @@ class Execution(Inspection):
         Raises MachineStopped when the guest stops otherwise, Ungradable when the emulator or the host is at fault.
         """
         while True:
+            if self._ended:
+                raise self._reset()
             if self._expired:
                 raise self._hang(awaited)
             try:
                 self._leave_breakpoint()
                 reply = self._run(arrived)
             except (StubClosed, QmpClosed) as error:
-                raise self._left() from error
+                left = self._left()
+                if arrived is not None and arrived():
+                    return None  # whether the guest left before it could be stopped depends on the host
+                raise left from error
             self._expired = self._expired or reply.signal == Signal.ALARM
-            if self._flooded():
+            self._ended = reply.signal == Signal.QUIT
+            if self._flooded() or self._executed_too_much():
                 raise self._hang(awaited)  # wherever it came meanwhile: the same verdict on a slower host
             stop = Stop(self.eip(), reply.watched) if reply.signal == Signal.TRAP else None
             if stop is not None and self._points_at(stop):
                 return stop
             if arrived is not None and arrived():
                 return None
+            if stop is None and self._takes_next_code(reply):
+                continue
             outcome = self._judged(reply, stop, awaited)
             if outcome is not None:
                 raise outcome
@@ -292,11 +302,12 @@ class Execution(Inspection):
         started = time.monotonic()
         look = started + _LOOK_EVERY
         idle = _Idle()
-        self._resume()
+        typing = self._type()
+        self._gdb.send("c")
         stopping = False
         while True:
             writers = [serial.input_fileno()] if self._unsent else []
-            ready, writable, _ = select.select(readers, writers, [], _LOOK_EVERY)
+            ready, writable, _ = select.select(readers, writers, [], _LOOK_FOR_KEY if typing else _LOOK_EVERY)
             if writable:
                 self._feed()
             if serial in ready:
@@ -319,28 +330,44 @@ class Execution(Inspection):
                 )
             if stopping:
                 continue
-            if arrived is not None and serial in ready and arrived():
+            if (arrived is not None and serial in ready and arrived()) or (typing and not self._code_waits()):
                 stopping = True
                 self._qmp.command("stop")
             elif now >= look and not emulator.trace:
                 look = now + _LOOK_EVERY
                 stopping = self._look_at_limits(idle)
 
-    def _resume(self) -> None:
-        if not self._keys:
-            self._gdb.send("c")
-            return
-        # In one go, so that a guest that is idle does not spend its time before the keys come.
-        pressed = [[{"type": "qcode", "data": name} for name in key.split("-")] for key in self._keys]
-        self._keys = []
-        strokes = [("send-key", {"keys": names, "hold-time": _HOLD_MS}) for names in pressed]
-        self._qmp.batch([("cont", {}), *strokes])
+    def _type(self) -> bool:
+        """Hand over the next code of a key, unless one waits. True when more follow, as soon as the guest took it.
+
+        The guest's time begins anew with each: how long an idle guest ran after the last one depends on the host.
+        """
+        if self._scan_codes and not self._code_waits():
+            writes = [
+                (keyboard.COMMAND_PORT, keyboard.WRITE_OUTPUT),
+                (keyboard.DATA_PORT, self._scan_codes.pop(0)),
+                (_WATCHDOG_PORT, watchdog_count(self._guest_seconds)),
+            ]
+            self._qmp.humans([f"o /b {port:#x} {value:#x}" for port, value in writes])
+        return bool(self._scan_codes)
+
+    def _code_waits(self) -> bool:
+        """Whether a key's code is there that the guest has not read."""
+        said = self._qmp.human(f"i /b {keyboard.STATUS_PORT:#x}")  # "portb[0x0064] = 0x1d"
+        return bool(int(said.rpartition("=")[2], 16) & keyboard.OUTPUT_FULL)
+
+    def _takes_next_code(self, reply: StopReply) -> bool:
+        """Whether the guest stopped only to be given a key's next code; then its limit does not count."""
+        stopped_by_us = reply.signal in (Signal.INTERRUPT, Signal.ALARM)
+        ready = stopped_by_us and bool(self._scan_codes) and not self._code_waits()
+        self._expired = self._expired and not ready
+        return ready
 
     def _look_at_limits(self, idle: _Idle) -> bool:
         """The second limit, for guests that switch the first one off. True when the guest was stopped."""
-        executed, seconds = self.instructions() - self._instructions_before, self._guest_clock() - self._clock_before
+        executed, seconds = self._executed(), self._guest_clock() - self._clock_before
         beyond = (
-            executed > self._guest_seconds * INSTRUCTIONS_PER_SECOND * _MARGIN
+            executed > self._instructions_max()
             or self._flooded()
             or seconds > self._guest_seconds + 2
             or (idle.unchanged((executed, seconds)) and "HLT=1" in self._qmp.human("info registers"))
@@ -349,6 +376,17 @@ class Execution(Inspection):
             self._qmp.command("stop")
             self._expired = True
         return beyond
+
+    def _executed(self) -> int:
+        """Instructions since the limit was armed."""
+        return self.instructions() - self._instructions_before
+
+    def _instructions_max(self) -> float:
+        return self._guest_seconds * INSTRUCTIONS_PER_SECOND * _MARGIN
+
+    def _executed_too_much(self) -> bool:
+        """Whether the guest came further than it may between two looks at the second limit."""
+        return time.monotonic() - self._armed > _LOOK_EVERY / 2 and self._executed() > self._instructions_max()
 
     def _flooded(self) -> bool:
         return self._emulator.serial.buffer.total > SERIAL_BYTES_MAX
@@ -371,6 +409,7 @@ class Execution(Inspection):
     def _arm(self) -> None:
         self._qmp.human(f"o /b {_WATCHDOG_PORT:#x} {watchdog_count(self._guest_seconds):#x}")
         self._instructions_before = self.instructions()
+        self._armed = time.monotonic()
         self._clock_before = self._guest_clock()
 
     def _feed(self) -> None:

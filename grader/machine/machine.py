@@ -29,6 +29,8 @@ from grader.machine.execution import PROBE_END, Execution, Stop
 from grader.machine.faults import NotAsRequired
 from grader.machine.firmware import bios, option_rom
 from grader.machine.interrupts import Interrupter
+from grader.machine.keyboard import scan_codes
+from grader.machine.qmp import QmpClosed
 from grader.machine.report import ENTRY, LOG_MAX, Report, agreed, reports_in_memory, reports_on_console
 from grader.machine.symbols import SymbolTable
 
@@ -124,16 +126,17 @@ class Machine(Execution):
     def send_keys(self, *keys: str) -> None:
         """Press keys of the PC's keyboard one after the other, by QEMU's names: `a`, `ret`, `shift-1`.
 
-        They are pressed when the guest runs next, for a stopped machine has no keyboard.
+        The guest gets them as it runs, each when it has taken the one before. Raises LookupError for an unknown key.
         """
         self._interfered = True
-        self._keys += keys
+        self._scan_codes += [code for key in keys for code in scan_codes(key)]
         self._new_limit()
 
     def wait_for_serial(self, pattern: bytes | re.Pattern[bytes]) -> re.Match[bytes]:
         """Run until the pattern, a literal or an expression, comes on COM1 after what the last call found.
 
-        The guest then stops somewhere after it printed that: not at an exact instruction.
+        The guest then stops somewhere after it printed that: not at an exact instruction. Its time begins anew, since
+        how long it idled meanwhile depends on the host.
         """
         expression = pattern if isinstance(pattern, re.Pattern) else re.compile(re.escape(pattern), re.S)
         found: list[re.Match[bytes]] = []
@@ -148,6 +151,8 @@ class Machine(Execution):
         shown = untrusted.plain(pattern.pattern if isinstance(pattern, re.Pattern) else pattern)
         while not arrived():
             self._go(f"{shown!r} on the serial line", arrived)
+        with contextlib.suppress(QmpClosed):
+            self._new_limit()
         return found[0]
 
     def _search(self, expression: re.Pattern[bytes]) -> re.Match[bytes] | None:

@@ -44,10 +44,11 @@ class Qmp:
         self._send(_message(name, arguments))
         return self._answer(name)
 
-    def batch(self, commands: Sequence[tuple[str, dict[str, Any]]]) -> None:
-        """Execute commands one right after the other, without waiting for the answers in between."""
-        self._send(b"".join(_message(name, arguments) for name, arguments in commands))
-        for name, _ in commands:
+    def humans(self, lines: Sequence[str]) -> None:
+        """Execute commands of the human monitor, without waiting for the answers in between."""
+        name = "human-monitor-command"
+        self._send(b"".join(_message(name, {"command-line": line}) for line in lines))
+        for _ in lines:
             self._answer(name)
 
     def _send(self, data: bytes) -> None:

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 import pytest
 
 from grader.host.sandbox import Sandbox
-from grader.machine import Hang, Machine, NotAsRequired
+from grader.machine import GuestLeft, Hang, Machine, MachineReset, NotAsRequired
 from grader.machine.disk import Disk
 from grader.tests.boot_sectors import PROTECTED_MODE, SAY, STOP, boot_sector
 
@@ -64,6 +64,69 @@ def test_the_guest_hears_what_is_sent() -> None:
     with Machine.start(ECHO) as machine:
         machine.send(sent)
         assert machine.wait_for_serial(bytes(byte + 1 for byte in sent))
+
+
+KEYBOARD = boot_sector(
+    """
+        mov word [0x9 * 4], key
+        mov [0x9 * 4 + 2], cs
+        mov word [0x8 * 4], tick
+        mov [0x8 * 4 + 2], cs
+        mov al, 0xFC          ; timer and keyboard
+        out 0x21, al
+        sti
+idle:   hlt
+        jmp idle
+key:    in al, 0x60
+        mov dx, 0x3F8
+        out dx, al
+tick:   mov al, 0x20
+        out 0x20, al
+        iret
+"""
+)
+
+
+def test_keys_come_one_after_the_other_however_fast_an_idle_guests_time_flies() -> None:
+    """Each scan code is there when the last one was taken, and none is lost; the time limit begins anew with each."""
+    with Machine.start(KEYBOARD, guest_seconds=2) as machine:
+        machine.send_keys("shift-1", "left", *["a"] * 20)
+        codes = bytes([0x2A, 0x02, 0x82, 0xAA, 0xE0, 0x4B, 0xE0, 0xCB]) + bytes([0x1E, 0x9E]) * 20
+        assert machine.wait_for_serial(codes)
+
+
+def test_a_key_that_the_guest_never_takes_is_its_hang() -> None:
+    """Also when it is one of many."""
+    with Machine.start(boot_sector(STOP)) as machine, pytest.raises(Hang):
+        machine.send_keys("a", "b")
+        machine.run()
+
+
+def test_no_such_key() -> None:
+    """A mistake in a test."""
+    with Machine.start(HELLO) as machine, pytest.raises(LookupError, match="'any'"):
+        machine.send_keys("any")
+
+
+def test_what_came_before_a_reset_has_come_and_the_reset_is_told_next() -> None:
+    """Whether the machine could be stopped in between depends on the host, so neither way may it matter."""
+    code = "mov dx, 0x3F8\nmov al, '!'\nout dx, al\nmov al, 0xFE\nout 0x64, al\n" + STOP
+    for _ in range(5):
+        with Machine.start(boot_sector(code)) as machine:
+            assert machine.wait_for_serial(b"!")
+            for _ in range(2):
+                with pytest.raises(MachineReset):
+                    machine.run()
+
+
+def test_what_came_before_the_guest_left_has_come_and_its_leaving_is_told_next() -> None:
+    """As with a reset."""
+    code = "mov dx, 0x3F8\nmov al, '!'\nout dx, al\nmov al, 1\nout 0xF4, al\n" + STOP
+    for _ in range(5):
+        with Machine.start(boot_sector(code), exit_device=True) as machine:
+            assert machine.wait_for_serial(b"!")
+            with pytest.raises(GuestLeft):
+                machine.run()
 
 
 def test_it_stops_at_a_breakpoint_for_the_nth_time() -> None:
