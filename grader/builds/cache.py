@@ -12,10 +12,12 @@ import fcntl
 import json
 import os
 import shutil
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from typing import TextIO
 
 from grader.labs.tree import write_files
 
@@ -23,6 +25,12 @@ __all__ = ["find_or_make", "write_files"]
 
 KEPT = 300  # entries of one kind
 UNUSED_SECONDS = 24 * 3600.0
+
+SILENT_SECONDS = 2.0
+"""Waiting longer than that for another process's build is said to whoever watches."""
+
+PATIENCE = 60.0
+"""Seconds after which a process that builds the same is taken for stuck; then it is built here too."""
 
 
 def find_or_make(cache: Path, kind: str, key: str, make: Callable[[], Mapping[str, bytes]]) -> Path:
@@ -67,18 +75,53 @@ def _put(cache: Path, folder: Path, content: Mapping[str, bytes]) -> None:
         unfinished.chmod(0o755)
         if folder.exists():  # it was damaged
             shutil.rmtree(folder)
-        unfinished.rename(folder)
+        try:
+            unfinished.rename(folder)
+        except OSError:
+            if not _is_whole(folder):  # else another was quicker: one of us did not wait for the other
+                raise
     finally:
         shutil.rmtree(unfinished, ignore_errors=True)
 
 
 @contextlib.contextmanager
 def _locked(cache: Path, key: str) -> Iterator[None]:
-    """Only one process makes one entry. The system frees the lock however that process ends."""
+    """Only one process makes one entry, or, should that one be stuck (Ctrl-Z), each for itself.
+
+    The system frees the lock however its process ends. The file says which process that is.
+    """
     (cache / "locks").mkdir(parents=True, exist_ok=True)
-    with (cache / "locks" / key).open("a") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
+    with (cache / "locks" / key).open("a+") as file:
+        if _comes_free(file):
+            file.truncate(0)
+            file.write(str(os.getpid()))
+            file.flush()
         yield
+
+
+def _comes_free(file: TextIO) -> bool:
+    """Wait for a lock, not in silence and not for ever. Whether it is ours."""
+    began = time.monotonic()
+    said = False
+    while True:
+        with contextlib.suppress(BlockingIOError):
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return True
+        waited = time.monotonic() - began
+        if waited > PATIENCE:
+            return False
+        if waited > SILENT_SECONDS and not said:
+            said = True
+            _say_who_builds(file)
+        time.sleep(0.02)
+
+
+def _say_who_builds(file: TextIO) -> None:
+    file.seek(0)
+    builder = file.read(20).strip() or "of an unknown number"
+    if builder != str(os.getpid()):  # else it is another thread of ours
+        text = f"waiting for process {builder}, which builds the same; after {PATIENCE:.0f} s it is built here too"
+        print(f"lab: {text}", file=sys.stderr)
 
 
 def _forget_old(cache: Path) -> None:

@@ -324,6 +324,19 @@ def test_a_sandbox_that_breaks_costs_no_points(project: Project, lab: Lab, monke
         build_tree(project, answer(project, lab, "starter"), SANDBOX)
 
 
+def test_who_waits_for_another_build_says_so_and_not_for_ever(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A builder that was stopped (Ctrl-Z) holds its lock as long as it likes."""
+    monkeypatch.setattr(cache, "SILENT_SECONDS", 0.05)
+    monkeypatch.setattr(cache, "PATIENCE", 0.2)
+    with cache._locked(tmp_path, "key"):
+        (tmp_path / "locks/key").write_text("4711")  # as if it were another process
+        made = cache.find_or_make(tmp_path, "builds", "key", lambda: {"file": b"content"})
+    assert (made / "file").read_bytes() == b"content"
+    assert "waiting for process 4711, which builds the same" in capsys.readouterr().err
+
+
 def test_old_builds_are_forgotten(project: Project, lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
     """When there are many, those that were not used for a day; what a killed process left goes too."""
     monkeypatch.setattr(cache, "KEPT", 1)
