@@ -77,6 +77,7 @@ def _parser() -> Parser:
     _lab(grade)
     _answer(grade)
     grade.add_argument("--only", metavar="TEST", action="append", default=[], help="only this test; a glob; repeatable")
+    grade.add_argument("--step", metavar="N", type=_step, help="of a test that sweeps over instructions, step N alone")
     grade.add_argument("--json", metavar="FILE", help="write result.json (exists from the start, replaced at the end)")
     grade.add_argument("--html", metavar="DIR", help="write the report as one page, DIR/index.html")
     grade.add_argument("--junit", metavar="FILE", help="write JUnit XML")
@@ -105,6 +106,9 @@ def _parser() -> Parser:
     debug.add_argument(
         "--program", metavar="'NAME ARGUMENT'", default="", help="run this in the shell's place (without TEST)"
     )
+    debug.add_argument("--witness", choices=["qemu", "bochs"], help="run TEST on this emulator alone")
+    moment = "stop at step N of TEST's sweep, before anything is done there"
+    debug.add_argument("--step", metavar="N", type=_step, help=moment)
     debug.add_argument("--editor", action="store_true", help="wait for an editor's GDB (.vscode/launch.json shows how)")
     _answer(debug)
     _seed(debug)
@@ -185,6 +189,12 @@ def _workers(parser: Parser) -> None:
 
 def _sandbox(parser: Parser) -> None:
     parser.add_argument("--no-sandbox", action="store_true", help="where no sandbox works; only for code you trust")
+
+
+def _step(text: str) -> int:
+    if not text.isdecimal() or len(text) > 9:
+        raise argparse.ArgumentTypeError(f"a step is a number from 0 on, not {text!r}")
+    return int(text)
 
 
 def _count(text: str) -> int:

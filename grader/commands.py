@@ -53,7 +53,10 @@ def grade(arguments: argparse.Namespace) -> int:
         seed=arguments.seed,
         sandboxed=not arguments.no_sandbox,
         optimisation=arguments.optimisation,
+        step=arguments.step,
     )
+    if request.step is not None and not request.only:
+        raise WrongUse("--step N is for one test: name it with --only TEST")
     answer = request.answer or course.default_answer(project, lab)
     console = Console(highlight=False)
     if arguments.json and not result.is_stream(Path(arguments.json)):
@@ -154,14 +157,22 @@ def debug(arguments: argparse.Namespace) -> int:
     """Open GDB at kernel_main or where a test fails."""
     from grader.interactive import debugging
     from grader.labs import course
+    from grader.machine.witness import Witness
     from grader.testing import seeds
 
+    if arguments.test is None and (arguments.step is not None or arguments.witness):
+        raise WrongUse("--step and --witness are about a test: ./lab debug LAB TEST")
     lab = course.find(Project.here(), arguments.lab)
     tree, build, sandbox = _built(arguments)
     seed = seeds.choose(arguments.seed, tree.digest)
-    return debugging.debug(
-        lab, build, sandbox, test=arguments.test, program=arguments.program, seed=seed, editor=arguments.editor
+    wanted = debugging.Wanted(
+        arguments.test,
+        program=arguments.program,
+        editor=arguments.editor,
+        step=arguments.step,
+        witness=Witness(arguments.witness) if arguments.witness else None,
     )
+    return debugging.debug(lab, build, sandbox, wanted, seed)
 
 
 def doctor(_arguments: argparse.Namespace) -> int:

@@ -130,12 +130,18 @@ class Found:
 
 def find(tool: Tool) -> Found:
     """Look for a tool and ask its version."""
+    path = path_of(tool)
+    return Found(tool, None, "") if path is None else Found(tool, path, _version_of(str(path), tool.arguments))
+
+
+def path_of(tool: Tool) -> Path | None:
+    """Where a tool is, or None when it is not here."""
     chosen = os.environ.get(tool.variable) if tool.variable else None
     for name in (chosen,) if chosen else tool.names:
         path = shutil.which(name)
         if path is not None:
-            return Found(tool, Path(path), _version_of(path, tool.arguments))
-    return Found(tool, None, "")
+            return Path(path)
+    return None
 
 
 def find_all(tools: Sequence[Tool] = TOOLS) -> list[Found]:
@@ -169,7 +175,7 @@ def _version_of(path: str, arguments: Sequence[str]) -> str:
 
 def needed_for_a_verdict() -> list[Found]:
     """The tools that a verdict depends on, as they were found."""
-    return find_all([tool for tool in TOOLS if tool.required or tool.what == "bubblewrap"])
+    return find_all([tool for tool in TOOLS if tool.required or tool.what in ("bubblewrap", "Bochs")])
 
 
 def versions(found: Sequence[Found]) -> dict[str, str]:

@@ -6,13 +6,13 @@ the test stopped it, and every register and byte is as the test saw it.
 
 from __future__ import annotations
 
-import functools
 import os
 import shlex
 import shutil
 import signal
 import subprocess
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -26,6 +26,7 @@ from grader.interactive.editor import let_in
 from grader.labs.lab_file import Lab
 from grader.machine import Machine, MachineStopped
 from grader.machine.debugger import Handover
+from grader.machine.witness import Witness
 from grader.names import chosen
 from grader.testing import plugin, worker
 from grader.testing.boots import Boots
@@ -34,26 +35,40 @@ from grader.testing.verdict import Outcome, Verdict
 
 START = "kernel_main"
 
+ON_BOCHS = """GDB cannot look into Bochs. The machine as the test left it:"""
+
+
 COMMANDS = Path(__file__).resolve().parent.parent / "gdb" / "commands.py"
 
 
-def debug(
-    lab: Lab, build: Build, sandbox: Sandbox, *, test: str | None, program: str, seed: str, editor: bool = False
-) -> int:
-    """Open GDB at a test's failure, or at the kernel's start when `test` is None. Returns the exit status.
+@dataclass(frozen=True)
+class Wanted:
+    """What is to be looked at."""
 
-    `program` then runs in the shell's place, since the terminal is GDB's. With `editor`, no GDB is started here: an
-    editor's is let in.
+    test: str | None
+    """The test whose failure it is; None: the kernel's start."""
+    program: str = ""
+    """Without a test: it runs in the shell's place, since the terminal is GDB's."""
+    editor: bool = False
+    """Start no GDB here: let an editor's in."""
+    witness: Witness | None = None
+    """The emulator to run the test on; all that it names when None."""
+    step: int | None = None
+    """Of a sweep, the step to stop at, whether the test fails there or not."""
+
+
+def debug(lab: Lab, build: Build, sandbox: Sandbox, wanted: Wanted, seed: str) -> int:
+    """Open GDB at a test's failure, at a step of it, or at the kernel's start. Returns the exit status.
+
     Raises WrongUse for an unknown test, Ungradable when there is no GDB or no emulator.
     """
-    if test is None:
-        if program.split(" ")[0] not in ["", *build.programs]:
-            raise WrongUse(f"there is no program {program!r}: there are {', '.join(sorted(build.programs))}")
-        return _at_start(build, sandbox, program, seed, editor)
-    if not editor:
+    if wanted.test is None:
+        if wanted.program.split(" ")[0] not in ["", *build.programs]:
+            raise WrongUse(f"there is no program {wanted.program!r}: there are {', '.join(sorted(build.programs))}")
+        return _at_start(build, sandbox, wanted.program, seed, wanted.editor)
+    if not wanted.editor and wanted.witness is not Witness.BOCHS:
         find_gdb()
-    setting = Setting(build, seed, sandbox.active, on_failure=functools.partial(_open, editor))
-    debugger = _Debugger(setting, test)
+    debugger = _Debugger(build, sandbox, wanted, seed)
     os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
     tests = lab.folder / "tests"
     sys.path.insert(0, str(tests))
@@ -65,45 +80,81 @@ def debug(
         raise Ungradable(f"the tests of {lab.name} cannot be used; ./lab grade {lab.name} says why")
     if outcome.verdict is Verdict.PASSED:
         print(f"{outcome.name} passes: there is no failure to look at. ./lab debug {lab.name} opens GDB at {START}.")
-    elif not debugger.opened:
+    elif not debugger.shown:
         print(f"{outcome.name}: {outcome.message}\nIt failed before it had a machine to look at.")
     return 0
+
+
+class StepShown(Exception):
+    """A person has seen the step that was asked for: there is nothing left to run."""
 
 
 class _Debugger:
     """The pytest plugin that runs one test."""
 
-    def __init__(self, setting: Setting, test: str) -> None:
-        self._setting = setting
-        self._test = test
+    def __init__(self, build: Build, sandbox: Sandbox, wanted: Wanted, seed: str) -> None:
+        self._setting = Setting(
+            build,
+            seed,
+            sandbox.active,
+            step=wanted.step,
+            witness=wanted.witness,
+            on_failure=self._failed,
+            on_step=self._at_step if wanted.step is not None else None,
+        )
+        self._wanted = wanted
         self.outcome: Outcome | None = None
         self.fault: Exception | None = None
-        self.opened = False
+        self.shown = False
+        """Whether a person has looked at a machine."""
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtestloop(self, session: pytest.Session) -> bool:
         """Run the test that was asked for; GDB opens when it fails."""
         items = {item.name: item for item in session.items if plugin.requirement_of(item) is not None}
         try:
-            names = chosen([self._test], list(items))
+            names = chosen([str(self._wanted.test)], list(items))
+            self._check(items[names[0]])
         except Exception as error:  # told to the person once pytest has ended
             self.fault = error
             return True
         item = items[names[0]]
         session.config.stash[plugin.SETTING] = self._setting
         self.outcome = worker.run_item(item)
-        self.opened = bool(self.outcome.boots) and self.outcome.verdict is not Verdict.PASSED
         return True
 
+    def _check(self, item: pytest.Item) -> None:
+        """Raise WrongUse when the test does not run on the emulator that was asked for."""
+        requirement = plugin.requirement_of(item)
+        assert requirement is not None
+        witness = self._wanted.witness
+        if witness is not None and witness not in requirement.witnesses:
+            names = " and ".join(other.label for other in requirement.witnesses)
+            raise WrongUse(f"{item.name} runs on {names}, not on {witness.label}")
 
-def _open(editor: bool, boots: Boots, failure: BaseException) -> None:
-    """A test failed: give its last machine to GDB."""
-    if not boots.machines:
-        return
-    print(f"\n{str(failure).splitlines()[0] if str(failure) else type(failure).__name__}")
-    if len(boots.machines) > 1:
-        print(f"(the test started {len(boots.machines)} machines; this is the last one)")
-    give_away(boots.machines[-1], boots.build, editor)
+    def _failed(self, boots: Boots, failure: BaseException) -> None:
+        """The test failed: give away its last machine."""
+        if not boots.machines or isinstance(failure, StepShown):
+            return
+        print(f"\n{str(failure).splitlines()[0] if str(failure) else type(failure).__name__}")
+        if len(boots.machines) > 1:
+            print(f"(the test started {len(boots.machines)} machines; this is the last one)")
+        self._hand_over(boots)
+
+    def _at_step(self, boots: Boots, moment: str) -> None:
+        """A sweep came to the step that was asked for: give away its machine, and end the test."""
+        print(f"\n{moment}")
+        self._hand_over(boots)
+        raise StepShown
+
+    def _hand_over(self, boots: Boots) -> None:
+        self.shown = True
+        machine = boots.machines[-1]
+        if boots.witness is Witness.BOCHS:
+            print(ON_BOCHS)
+            print(machine.describe())
+        else:
+            give_away(machine, boots.build, self._wanted.editor)
 
 
 def _at_start(build: Build, sandbox: Sandbox, program: str, seed: str, editor: bool) -> int:

@@ -16,6 +16,6 @@ class Witness(StrEnum):
     BOCHS = "bochs"
 
     @property
-    def title(self) -> str:
+    def label(self) -> str:
         """Its name as people write it."""
         return {Witness.QEMU: "QEMU", Witness.BOCHS: "Bochs"}[self]

@@ -20,7 +20,8 @@ from rich.table import Table
 from rich.text import Text
 
 from grader.labs.lab_file import Stage
-from grader.testing.verdict import Graded, Grading, Verdict
+from grader.machine.witness import Witness
+from grader.testing.verdict import Graded, Grading, Requirement, Verdict
 from grader.untrusted import no_commands
 
 MARKS = {
@@ -80,6 +81,8 @@ def show(grading: Grading, console: Console, *, every_failure: bool = False) -> 
     console.print(_score(grading))
     if not grading.message:
         _failures(grading, console, every_failure)
+    if grading.tests and not grading.message:
+        console.print(Text(f"machines  {witnesses(grading)}", style="dim"))
     console.print(Text(f"seed {grading.seed or '-'}   {grading.seconds:.1f} s", style="dim"))
 
 
@@ -120,7 +123,23 @@ def _row(test: Graded) -> tuple[RenderableType, RenderableType, RenderableType]:
     of = number(test.requirement.points)
     passed = test.outcome.verdict is Verdict.PASSED
     name = Text(readable(test.requirement.name), style="" if passed else style)
+    name.append(f"  {on_machines(test.requirement)}", style="dim")
     return Text(mark, style=style), name, f"{number(test.points)}/{of}"
+
+
+def on_machines(requirement: Requirement) -> str:
+    """`on QEMU and Bochs`; nothing for a test that needs QEMU alone."""
+    if requirement.witnesses == (Witness.QEMU,):
+        return ""
+    return "on " + " and ".join(witness.label for witness in requirement.witnesses)
+
+
+def witnesses(grading: Grading) -> str:
+    """Which emulators were asked, in which version: `QEMU 7.2.22: 74 tests, Bochs 2.7: 60 tests`."""
+    return ", ".join(
+        f"{witness.label} {grading.versions.get(witness.label, '(missing)')}: {count} test{'' if count == 1 else 's'}"
+        for witness, count in grading.machines().items()
+    )
 
 
 def readable(name: str) -> str:
@@ -176,6 +195,7 @@ def explained(test: Graded) -> RenderableType:
     parts: list[RenderableType] = [Text.assemble((f"{mark} {requirement.name}", style), (lost, "dim"))]
     rows: list[tuple[str, RenderableType | None]] = [
         ("required", Text(requirement.required)),
+        ("must pass", Text(on_machines(requirement)) if on_machines(requirement) else None),
         ("instead", Text(no_commands(outcome.message), style="bold")),
         ("expected", Text(no_commands(outcome.expected)) if outcome.expected else None),
         ("the test", Quoted(outcome.seen) if outcome.seen else None),

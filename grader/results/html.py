@@ -11,7 +11,7 @@ from pathlib import Path
 
 import jinja2
 
-from grader.results import result
+from grader.results import board, result
 from grader.testing.verdict import Grading, Verdict
 from grader.untrusted import no_commands
 
@@ -36,7 +36,11 @@ def environment() -> jinja2.Environment:
 
 def to_html(grading: Grading) -> str:
     """The page as text."""
-    return environment().get_template("report.html").render(grading=grading, words=WORDS, failures=grading.failures())
+    return (
+        environment()
+        .get_template("report.html")
+        .render(grading=grading, words=WORDS, failures=grading.failures(), machines=board.witnesses(grading))
+    )
 
 
 def write(grading: Grading, folder: Path) -> Path:

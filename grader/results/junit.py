@@ -51,7 +51,9 @@ def _case(grading: Grading, test: Graded) -> ElementTree.Element:
         },
     )
     points = 0 if grading.message else test.points
-    _properties(case, {"points": f"{points:g}", "max_points": f"{requirement.points:g}"})
+    machines = " ".join(requirement.witnesses)
+    facts = {"points": f"{points:g}", "max_points": f"{requirement.points:g}", "witnesses": machines}
+    _properties(case, facts if outcome.witness is None else {**facts, "witness": outcome.witness.value})
     if outcome.verdict is not Verdict.PASSED:
         kind = "failure" if outcome.verdict is Verdict.FAILED else "error"
         element = ElementTree.SubElement(case, kind, {"message": _safe(outcome.message)})

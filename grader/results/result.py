@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from grader.labs.lab_file import Stage
+from grader.machine.witness import Witness
 from grader.testing.verdict import Graded, Grading, Outcome, Requirement, Verdict
 
 SCHEMA = "kernelist/result/1"
@@ -96,6 +97,9 @@ def _test(test: Graded, grading: Grading) -> dict[str, Any]:
         "usually": requirement.usually,
         "handout": requirement.handout,
         "command": test.command,
+        "witnesses": [witness.value for witness in requirement.witnesses],
+        "witness": outcome.witness.value if outcome.witness else "",
+        "step": outcome.step,
         "nonce": outcome.nonce,
         "boots": outcome.boots,
         "guest_instructions": outcome.guest_instructions,
@@ -112,11 +116,19 @@ def from_json(data: dict[str, Any]) -> Grading:
     tests = [
         Graded(
             Requirement(
-                test["name"], test["stage"], test["max_points"], test["required"], test["handout"], test["usually"]
+                test["name"],
+                test["stage"],
+                test["max_points"],
+                test["required"],
+                test["handout"],
+                test["usually"],
+                tuple(map(Witness, test.get("witnesses", ("qemu",)))),  # fields that older results lack
             ),
             Outcome(
                 name=test["name"],
                 verdict=Verdict(test["verdict"]),
+                witness=Witness(test["witness"]) if test.get("witness") else None,
+                step=test.get("step"),
                 **{
                     key: test[key]
                     for key in (

@@ -20,6 +20,7 @@ from grader.host.sandbox import Sandbox
 from grader.machine.disk import Disk
 from grader.machine.machine import Machine
 from grader.machine.symbols import SymbolTable
+from grader.machine.witness import Witness
 from grader.testing import seeds
 
 ARGUMENT_MAX = 255
@@ -96,7 +97,17 @@ def _value(value: object) -> str:
 class Boots:
     """Starts machines for one test and ends them all when the test ends."""
 
-    def __init__(self, build: Build, *, seed: str, test: str, sandbox: Sandbox | None = None) -> None:
+    def __init__(
+        self,
+        build: Build,
+        *,
+        seed: str,
+        test: str,
+        sandbox: Sandbox | None = None,
+        witness: Witness = Witness.QEMU,
+    ) -> None:
+        self.witness = witness
+        """The emulator that the machines are made of."""
         self.machines: list[Machine] = []
         self.nonces: list[int] = []
         self.build = build
@@ -136,7 +147,9 @@ class Boots:
         `exit_device` isa-debug-exit; `disk` is its condition, and `filesystem` stands on it as it is, in place
         of a sound one. The other names are the probe's own parameters.
         """
-        nonce = seeds.nonce(self._seed, self._test, len(self.machines))
+        # Another one on another emulator: a kernel that heard of one there knows nothing here.
+        drawn_for = self._test if self.witness is Witness.QEMU else f"{self._test} on {self.witness}"
+        nonce = seeds.nonce(self._seed, drawn_for, len(self.machines))
         self.nonces.append(nonce)
         symbols = symbols_of(self.build.kernel_elf, _modified(self.build.kernel_elf))
         replaced = programs or {}
@@ -154,6 +167,7 @@ class Boots:
             screen=screen,
             exit_device=exit_device,
             disk=disk,
+            **({} if self.witness is Witness.QEMU else {"witness": self.witness}),  # type: ignore[arg-type]
         )
         machine.nonce = nonce
         self.machines.append(machine)

@@ -12,7 +12,7 @@ import pytest
 
 from grader import untrusted
 from grader.builds.image import ImageError
-from grader.faults import HandinFault, Ungradable
+from grader.faults import HandinFault, ProjectFault, Ungradable
 from grader.machine.faults import MachineStopped
 from grader.testing.verdict import Outcome, Verdict
 
@@ -45,7 +45,7 @@ def explain(
         return Outcome(name, Verdict.FAILED, first or "no reason was given", expected=expected, seen=seen, **evidence)
     if isinstance(error, (ImageError, HandinFault)):
         return Outcome(name, Verdict.FAILED, _sentence(str(error)), **evidence)
-    if isinstance(error, Ungradable):
+    if isinstance(error, (Ungradable, ProjectFault)):
         return Outcome(name, Verdict.UNGRADABLE, _sentence(str(error)), seen=place(failure), **evidence)
     what = f"the grader's own code failed: {type(error).__name__}: {error}"
     return Outcome(name, Verdict.UNGRADABLE, _sentence(what), seen=trace(failure), **evidence)

@@ -23,6 +23,7 @@ from grader.host.sandbox import Sandbox
 from grader.labs import course
 from grader.labs.lab_file import Lab
 from grader.labs.tree import Answer, Tree, compose
+from grader.machine.witness import Witness
 from grader.names import chosen
 from grader.paths import Project
 from grader.progress import Progress
@@ -50,6 +51,8 @@ class Request:
     sandboxed: bool = True
     optimisation: str = "-O2"
     """The compiler's level."""
+    step: int | None = None
+    """Of sweeps, this step alone."""
 
 
 def processors() -> int:
@@ -130,7 +133,7 @@ def _grade(
         grading.message = str(fault)
         grading.build_output = str(fault) if isinstance(fault, BuildFailed) else ""
         return
-    setting = Setting(build, grading.seed, request.sandboxed)
+    setting = Setting(build, grading.seed, request.sandboxed, request.step)
     progress.say("testing")
     progress.total(len(requirements))
     outcomes: dict[str, Outcome] = {}
@@ -178,12 +181,16 @@ def finished(lab: Lab, requirement: Requirement, outcome: Outcome, request: Requ
         requirement = replace(requirement, handout=f"labs/{lab.name}/README.md#{requirement.handout}")
     if outcome.verdict is Verdict.PASSED:
         return Graded(requirement, outcome)
-    return Graded(requirement, outcome, debug_command(lab.name, requirement.name, request))
+    return Graded(requirement, outcome, debug_command(lab.name, outcome, request))
 
 
-def debug_command(lab: str, test: str, request: Request) -> str:
+def debug_command(lab: str, outcome: Outcome, request: Request) -> str:
     """What a person types to see the failure happen."""
-    words = ["./lab", "debug", lab, test]
+    words = ["./lab", "debug", lab, outcome.name]
+    if outcome.witness not in (None, Witness.QEMU):
+        words += ["--witness", str(outcome.witness)]
+    if outcome.step is not None:
+        words += ["--step", str(outcome.step)]
     if request.answer:
         words += ["--answer", request.answer]
     if request.seed:

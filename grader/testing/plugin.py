@@ -10,16 +10,22 @@
 A plain assertion that does not hold, or a machine that stopped otherwise than it must, is a failed test. Any other
 exception is the grader's own fault: the test is ungradable and costs nobody points. The first sentence of the test is
 the requirement a student reads.
+
+With `witnesses=(Witness.QEMU, Witness.BOCHS)` the function runs once on each of these emulators, with fresh fixtures,
+and the test passes only if it passes on each. `boot.witness` says which one it is now.
 """
 
 from __future__ import annotations
 
+import functools
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import pytest
 
+from grader.machine.witness import Witness
 from grader.testing import explanation, seeds
 from grader.testing.setting import Setting
 from grader.testing.verdict import Outcome, Requirement, Verdict
@@ -27,20 +33,35 @@ from grader.testing.verdict import Outcome, Requirement, Verdict
 if TYPE_CHECKING:
     from grader.builds.build import Build
     from grader.testing.boots import Boots
+    from grader.testing.sweep import Sweep
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 
-def graded(stage: int, points: float, handout: str = "", usually: str = "") -> Callable[[Function], Function]:
+def graded(
+    stage: int,
+    points: float,
+    handout: str = "",
+    usually: str = "",
+    witnesses: Sequence[Witness] = (Witness.QEMU,),
+) -> Callable[[Function], Function]:
     """Mark a test as graded.
 
     `stage` counts from 1, `points` is what it is worth in its stage, `handout` names the section (the anchor of its
-    heading) that explains it, and `usually` says in a sentence what a failure usually means.
+    heading) that explains it, `usually` says in a sentence what a failure usually means, and `witnesses` are the
+    emulators on each of which it must pass.
     """
-    return pytest.mark.graded(stage=stage, points=points, handout=handout, usually=usually)
+    if not witnesses or len(set(witnesses)) < len(witnesses):
+        raise ValueError("a test names one witness at least, and none twice")
+    return pytest.mark.graded(
+        stage=stage, points=points, handout=handout, usually=usually, witnesses=tuple(map(Witness, witnesses))
+    )
 
 
 SETTING = pytest.StashKey[Setting]()
+WITNESS = pytest.StashKey[Witness]()
+"""The emulator that a test runs on now."""
+_SWEEP = pytest.StashKey["Sweep"]()
 _OUTCOME = pytest.StashKey[Outcome]()
 _BOOTS = pytest.StashKey["Boots"]()
 _STARTED = pytest.StashKey[float]()
@@ -48,7 +69,9 @@ _STARTED = pytest.StashKey[float]()
 
 def pytest_configure(config: pytest.Config) -> None:
     """Make the mark known."""
-    config.addinivalue_line("markers", "graded(stage, points, handout, usually): a test that is worth points")
+    config.addinivalue_line(
+        "markers", "graded(stage, points, handout, usually, witnesses): a test that is worth points"
+    )
 
 
 def requirement_of(item: pytest.Item) -> Requirement | None:
@@ -91,18 +114,31 @@ def boot(request: pytest.FixtureRequest) -> Iterator[Boots]:
 
     setting = _setting(request)
     sandbox = Sandbox.detect(allowed=setting.sandboxed)
-    with Boots(setting.build, seed=setting.seed, test=request.node.name, sandbox=sandbox) as boots:
+    witness = request.node.stash.get(WITNESS, Witness.QEMU)
+    with Boots(setting.build, seed=setting.seed, test=request.node.name, sandbox=sandbox, witness=witness) as boots:
         request.node.stash[_BOOTS] = boots
         yield boots
+
+
+@pytest.fixture
+def sweep(request: pytest.FixtureRequest, boot: Boots) -> Sweep:
+    """Goes through the instructions of a window of a run: see `grader.testing.sweep`."""
+    from grader.testing.sweep import Sweep
+
+    setting = _setting(request)
+    shown = None if setting.on_step is None else functools.partial(setting.on_step, boot)
+    made = Sweep(only=setting.step, shown=shown)
+    request.node.stash[_SWEEP] = made
+    return made
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup(item: pytest.Item) -> None:
     """Forget what an earlier run of the same test left."""
-    if _OUTCOME in item.stash:
-        del item.stash[_OUTCOME]
-    if _BOOTS in item.stash:
-        del item.stash[_BOOTS]
+    left: tuple[pytest.StashKey[Any], ...] = (_OUTCOME, _BOOTS, _SWEEP)
+    for key in left:
+        if key in item.stash:
+            del item.stash[key]
     item.stash[_STARTED] = time.perf_counter()
 
 
@@ -125,14 +161,22 @@ def pytest_runtest_makereport(
 
 def _outcome(item: pytest.Item, call: pytest.CallInfo[None]) -> Outcome:
     boots = item.stash.get(_BOOTS, None)
-    facts: dict[str, Any] = {"seconds": time.perf_counter() - item.stash[_STARTED]}
+    sweep = item.stash.get(_SWEEP, None)
+    facts: dict[str, Any] = {
+        "seconds": time.perf_counter() - item.stash[_STARTED],
+        "witness": item.stash.get(WITNESS, Witness.QEMU),
+    }
     if boots is not None:
         facts["nonce"] = " ".join(f"{nonce:#x}" for nonce in boots.nonces)
         facts["boots"] = len(boots.machines)
         facts["guest_instructions"] = sum(explanation.instructions(machine) for machine in boots.machines)
     if call.excinfo is None:
         return Outcome(item.name, Verdict.PASSED, **facts)
-    return explanation.explain(item.name, call.excinfo, boots.machines if boots is not None else [], facts)
+    moment = sweep.moment if sweep is not None else None
+    if moment is not None:
+        facts["step"] = moment.number
+    outcome = explanation.explain(item.name, call.excinfo, boots.machines if boots is not None else [], facts)
+    return outcome if moment is None else replace(outcome, message=f"{moment}: {outcome.message}")
 
 
 def outcome_of(item: pytest.Item) -> Outcome:

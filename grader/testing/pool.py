@@ -192,14 +192,15 @@ class Pool:
                 self._broken = PoolError("the lab's tests cannot be used: " + "; ".join(message["problems"]))
                 raise self._broken
             worker.ready = True
-            self._requirements = [Requirement(**item) for item in message["tests"]]
+            self._requirements = [Requirement.from_dict(item) for item in message["tests"]]
             return
         assert worker.job is not None, "an answer without a question"
         (job, tried), worker.job = worker.job, None
         self._finish(job, tried, Outcome.from_dict(message["outcome"]))
 
     def _finish(self, job: Job, tried: int, outcome: Outcome) -> None:
-        if outcome.verdict is Verdict.UNGRADABLE and not tried and self._retries_left:
+        again = outcome.verdict is Verdict.UNGRADABLE and not outcome.lasting
+        if again and not tried and self._retries_left:
             self._retries_left -= 1
             self._waiting.appendleft((job, tried + 1))
         else:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from grader.builds.build import Build
+from grader.machine.witness import Witness
 
 if TYPE_CHECKING:
     from grader.testing.boots import Boots
@@ -22,8 +23,14 @@ class Setting:
     build: Build
     seed: str
     sandboxed: bool = True
+    step: int | None = None
+    """The one step of a sweep that is to be done; all when None."""
+    witness: Witness | None = None
+    """The one emulator to run a test on; all that it names when None. It stays in its process, as what follows does."""
     on_failure: Callable[[Boots, BaseException], None] | None = None
-    """Called while the failing machine still lives (`./lab debug`); stays in its process."""
+    """Called while the failing machine still lives (`./lab debug`)."""
+    on_step: Callable[[Boots, str], None] | None = None
+    """Called at the moment of `step`, before anything is done to the machine, with the moment in words."""
 
     def to_dict(self) -> dict[str, Any]:
         """For the line between a parent and its worker."""
@@ -35,6 +42,7 @@ class Setting:
             },
             "seed": self.seed,
             "sandboxed": self.sandboxed,
+            "step": self.step,
         }
 
     @classmethod
@@ -42,7 +50,7 @@ class Setting:
         """The inverse of `to_dict`."""
         facts: dict[str, Any] = {name: Path(data["build"][name]) for name in _FILES}
         facts |= {name: {key: Path(path) for key, path in data["build"][name].items()} for name in _MAPS}
-        return cls(Build(**facts), data["seed"], data["sandboxed"])
+        return cls(Build(**facts), data["seed"], data["sandboxed"], data["step"])
 
 
 _FILES = ("tree", "output", "kernel_elf", "kernel_bin", "bootstrap_bin")

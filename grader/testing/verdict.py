@@ -7,11 +7,13 @@ two classes.
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field, replace
 from enum import StrEnum
 from typing import Any
 
 from grader.labs.lab_file import Stage
+from grader.machine.witness import Witness
 
 
 class Verdict(StrEnum):
@@ -36,6 +38,8 @@ class Requirement:
     """The handout's section that explains it."""
     usually: str = ""
     """What a failure usually means."""
+    witnesses: tuple[Witness, ...] = (Witness.QEMU,)
+    """The emulators on each of which it must pass, in the order in which they are asked."""
 
     @property
     def function(self) -> str:
@@ -45,6 +49,11 @@ class Requirement:
     def to_dict(self) -> dict[str, Any]:
         """For the line between a worker and its parent."""
         return asdict(self)
+
+    @classmethod
+    def from_dict(cls, data: dict[str, Any]) -> Requirement:
+        """The inverse of `to_dict`."""
+        return cls(**{**data, "witnesses": tuple(map(Witness, data["witnesses"]))})
 
 
 @dataclass(frozen=True)
@@ -67,6 +76,12 @@ class Outcome:
     boots: int = 0
     seconds: float = 0.0
     """On the host's clock: for the speed budgets, never for a verdict."""
+    witness: Witness | None = None
+    """The emulator of which `serial` and `machine` tell: the one that it did not pass on, or else the last."""
+    step: int | None = None
+    """Of a sweep: the step that did not pass."""
+    lasting: bool = False
+    """Ungradable for a reason that another try will not change."""
 
     def to_dict(self) -> dict[str, Any]:
         """For the line between a worker and its parent."""
@@ -75,12 +90,27 @@ class Outcome:
     @classmethod
     def from_dict(cls, data: dict[str, Any]) -> Outcome:
         """The inverse of `to_dict`."""
-        return cls(**{**data, "verdict": Verdict(data["verdict"])})
+        witness = Witness(data["witness"]) if data["witness"] else None
+        return cls(**{**data, "verdict": Verdict(data["verdict"]), "witness": witness})
 
 
 def ungradable(name: str, reason: str) -> Outcome:
     """The outcome of a test that the grader could not run."""
     return Outcome(name, Verdict.UNGRADABLE, reason)
+
+
+def combined(outcomes: Sequence[Outcome]) -> Outcome:
+    """One outcome of a test's runs on its witnesses: that of the last run, after which no other followed unless it
+    passed. Costs are added up.
+    """
+    last = outcomes[-1]
+    return replace(
+        last,
+        nonce=" ".join(outcome.nonce for outcome in outcomes if outcome.nonce),
+        guest_instructions=sum(outcome.guest_instructions for outcome in outcomes),
+        boots=sum(outcome.boots for outcome in outcomes),
+        seconds=sum(outcome.seconds for outcome in outcomes),
+    )
 
 
 @dataclass(frozen=True)
@@ -96,6 +126,14 @@ class Graded:
     def points(self) -> float:
         """Points earned."""
         return self.requirement.points if self.outcome.verdict is Verdict.PASSED else 0
+
+    @property
+    def witnessed(self) -> tuple[Witness, ...]:
+        """The emulators that it ran on: all that it names, or those up to the one that it did not pass on."""
+        asked, last = self.requirement.witnesses, self.outcome.witness
+        if last not in asked:
+            return ()
+        return asked[: asked.index(last) + (not self.outcome.lasting)]
 
 
 @dataclass
@@ -136,6 +174,13 @@ class Grading:
     def of_stage(self, number: int) -> list[Graded]:
         """The tests of one stage, in the lab's order."""
         return [test for test in self.tests if test.requirement.stage == number]
+
+    def machines(self) -> dict[Witness, int]:
+        """How many tests ran on each emulator that the tests name."""
+        asked = {witness for test in self.tests for witness in test.requirement.witnesses}
+        return {
+            witness: sum(witness in test.witnessed for test in self.tests) for witness in Witness if witness in asked
+        }
 
     def failures(self) -> list[Graded]:
         """What did not pass, in the lab's order."""

@@ -21,9 +21,10 @@ from typing import Any
 import pytest
 from _pytest.runner import runtestprotocol
 
-from grader.testing import plugin
+from grader.machine.witness import Witness
+from grader.testing import plugin, witnesses
 from grader.testing.setting import Setting
-from grader.testing.verdict import Outcome
+from grader.testing.verdict import Outcome, Verdict, combined
 
 UNUSED = (
     "cacheprovider",
@@ -95,7 +96,23 @@ class Session:
 
 
 def run_item(item: pytest.Item) -> Outcome:
-    """Run one collected test once, in the setting that its configuration holds; may be called again."""
+    """Run one collected test once, in the setting that its configuration holds; may be called again.
+
+    Once means: on each of its witnesses in turn, up to the first that it does not pass on.
+    """
+    requirement = plugin.requirement_of(item)
+    assert requirement is not None, "only graded tests are run"
+    only = item.config.stash[plugin.SETTING].witness
+    outcomes: list[Outcome] = []
+    for witness in requirement.witnesses if only is None else (only,):
+        outcomes.append(witnesses.missing(requirement, witness) or _run_on(item, witness))
+        if outcomes[-1].verdict is not Verdict.PASSED:
+            break
+    return witnesses.named(requirement, combined(outcomes))
+
+
+def _run_on(item: pytest.Item, witness: Witness) -> Outcome:
+    item.stash[plugin.WITNESS] = witness
     item._initrequest()  # type: ignore[attr-defined]  # forget the values of the run before
     runtestprotocol(item, log=False, nextitem=None)
     return plugin.outcome_of(item)

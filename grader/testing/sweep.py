@@ -1,0 +1,216 @@
+"""Sweeps: something is done to the machine at each instruction of a window of its run, all in one test.
+
+    def test_a_timer_interrupt_anywhere_in_a_privcall_does_no_harm(boot: Boots, sweep: Sweep) -> None:
+        machine = boot("privcall_loop", rounds=sweep.rounds(100))
+        for step in sweep(machine, Window("privcall", program="privcall_loop"), most=100):
+            machine.inject_irq(0)       # after `step.number` instructions of the window, before the next
+            step.finish()               # on to the window's end
+            assert machine.registers().eax == 5
+        assert machine.finish()["wrong"] == 0
+
+The probe does one operation again and again, so that a step costs no boot. Its first round is only followed, to learn
+which instructions the window has; then round k is disturbed after k instructions, or, when the window has more than
+`most`, at equal distances, the first and the last always among them. Other disturbances: `inject_nmi`, the trap flag
+(`set_register("eflags", registers().eflags | TRAP)`), a write as by a second thread (`write_virtual`).
+
+A failure names its step by number and place: with `--step N`, `./lab grade` does that one alone, and `./lab debug`
+stops there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from grader.faults import ProjectFault, Ungradable
+
+if TYPE_CHECKING:
+    from grader.machine.machine import Machine
+
+KERNEL = 0xC0000000
+MOST = 100
+"""Steps of a sweep that does not say how many: each takes some milliseconds."""
+
+LONGEST = 3000
+"""Instructions of a window that are followed: of a longer one the rest is left alone."""
+
+_LIMIT_EVERY = 16  # steps after which the machine gets its guest time anew: a stop can cost it 10 ms of that
+
+
+@dataclass(frozen=True)
+class Window:
+    """A part of a run: from one address to another, to where a function returns, or to a ring."""
+
+    start: str | int
+    """A symbol or address: the window begins before this instruction."""
+    program: str | None = None
+    """The program whose address it is; the kernel when None, or for an address any program."""
+    end: str | int | None = None
+    """A symbol of the same program, or an address. None: the caller of the function that begins at `start`."""
+    until_ring: int | None = None
+    """It ends with the instruction that changes the privilege level to this one, instead."""
+    rings: tuple[int, ...] = ()
+    """Only moments at one of these privilege levels are steps; all when empty."""
+    longest: int = LONGEST
+    """Instructions that are looked at, at most."""
+
+
+@dataclass
+class Step:
+    """A moment of a sweep: the machine is stopped in the window, after `number` of its instructions."""
+
+    number: int
+    address: int
+    """The next instruction."""
+    _machine: Machine
+    _window: Window
+    _end: _End
+
+    def finish(self) -> None:
+        """Run to the window's end, in the address space (and, of a function, on the stack) in which it began."""
+        self._end.come_to(self._machine)
+
+    def __str__(self) -> str:
+        tables = [self._machine.symbols]
+        if self._window.program is not None:
+            tables.insert(0, self._machine.table(self._window.program))
+        places = [table.place(self.address) for table in tables]
+        place = next((place for place in places if place.function), places[0])
+        return f"at step {self.number} ({place})"
+
+
+@dataclass
+class _End:
+    """How a window's end is recognised."""
+
+    cr3: int
+    address: int | None
+    esp: int | None = None
+    """A function has returned when its return address is off the stack."""
+    ring: int | None = None
+
+    def reached(self, machine: Machine) -> bool:
+        """Whether the machine is stopped there."""
+        if self.ring is None and machine.eip() != self.address:
+            return False
+        now = machine.registers()
+        if self.ring is not None:
+            return now.cpl == self.ring
+        return now.cr3 == self.cr3 and self.esp in (None, now.esp)
+
+    def come_to(self, machine: Machine) -> None:
+        """Run there."""
+        if self.address is None:
+            raise ProjectFault("the window's end was never seen: its `longest` is too small for step.finish()")
+        known = _End(self.cr3, self.address, self.esp)
+        while not known.reached(machine):
+            machine.run_to(self.address)
+
+
+@dataclass
+class _Trace:
+    """The instructions of a window, as its first round executed them."""
+
+    addresses: list[int] = field(default_factory=list)
+    steps: list[int] = field(default_factory=list)
+    """Numbers of those that can be steps."""
+    landmarks: list[int] = field(default_factory=list)
+    """For each instruction, the last one up to it that a breakpoint finds: seen for the first time, and no code of the
+    kernel's, through which others come too."""
+
+    def add(self, address: int, wanted: bool, begins_in_kernel: bool) -> None:
+        """One more instruction."""
+        number = len(self.addresses)
+        found = address not in self._seen and (begins_in_kernel or address < KERNEL)
+        self.landmarks.append(number if found or not number else self.landmarks[-1])
+        self._seen.add(address)
+        self.addresses.append(address)
+        if wanted:
+            self.steps.append(number)
+
+    _seen: set[int] = field(default_factory=set)
+
+
+class Sweep:
+    """One test's sweep. `only` is the one step that is wanted; `shown` is called when it is come to."""
+
+    def __init__(self, only: int | None = None, shown: Callable[[str], None] | None = None) -> None:
+        self.moment: Step | None = None
+        """The step that the machine was last disturbed at, while its consequences are awaited."""
+        self._only = only
+        self._shown = shown
+
+    @staticmethod
+    def rounds(most: int = MOST) -> int:
+        """How often a probe must do its operation for a sweep of so many steps."""
+        return most + 2
+
+    def __call__(self, machine: Machine, window: Window, *, most: int = MOST) -> Iterator[Step]:
+        """Come to each step in turn. Raises Ungradable for a step that the window does not have."""
+        end, trace = self._follow(machine, window)
+        for count, number in enumerate(self._chosen(trace, most)):
+            if count % _LIMIT_EVERY == 0:
+                machine.renew_limit()
+            cr3 = _enter(machine, window)
+            _go_on(machine, trace, number, cr3)
+            self.moment = Step(number, machine.eip(), machine, window, end)
+            if self._shown is not None:
+                self._shown(str(self.moment))
+            yield self.moment
+        self.moment = None
+
+    def _follow(self, machine: Machine, window: Window) -> tuple[_End, _Trace]:
+        """The first round, instruction by instruction."""
+        _enter(machine, window)
+        end, trace = _end_of(machine, window), _Trace()
+        in_kernel = machine.eip() >= KERNEL
+        while len(trace.addresses) < window.longest:
+            if trace.addresses and end.reached(machine):
+                end.address = machine.eip()
+                break
+            wanted = not window.rings or machine.registers().cpl in window.rings
+            trace.add(machine.eip(), wanted, in_kernel)
+            machine.step()
+        return end, trace
+
+    def _chosen(self, trace: _Trace, most: int) -> list[int]:
+        """The numbers of the steps to be done."""
+        if self._only is not None:
+            if self._only >= len(trace.addresses):
+                raise Ungradable(f"there is no step {self._only}: the window has {len(trace.addresses)} instructions")
+            return [self._only]
+        if not trace.steps:
+            raise Ungradable("the window has no instruction in the rings that the sweep is about")
+        return strided(trace.steps, most)
+
+
+def strided(numbers: list[int], most: int) -> list[int]:
+    """At most `most` (2 or more) of the numbers, at equal distances, the first and the last always among them."""
+    if len(numbers) <= most:
+        return numbers
+    return [numbers[index * (len(numbers) - 1) // (most - 1)] for index in range(most)]
+
+
+def _enter(machine: Machine, window: Window) -> int:
+    """Run to the window's start; returns the address space."""
+    machine.run_to(window.start, program=window.program)
+    return machine.registers().cr3
+
+
+def _end_of(machine: Machine, window: Window) -> _End:
+    now = machine.registers()
+    if window.until_ring is not None:
+        return _End(now.cr3, None, ring=window.until_ring)
+    if window.end is None:
+        return _End(now.cr3, machine.read_u32(now.esp), esp=now.esp + 4)
+    return _End(now.cr3, window.end if isinstance(window.end, int) else machine.symbol(window.end, window.program))
+
+
+def _go_on(machine: Machine, trace: _Trace, number: int, cr3: int) -> None:
+    """From the window's start to the moment after so many instructions: by a breakpoint as far as one leads."""
+    landmark = trace.landmarks[number]
+    while landmark and (machine.eip() != trace.addresses[landmark] or machine.registers().cr3 != cr3):
+        machine.run_to(trace.addresses[landmark])
+    if number > landmark:
+        machine.step(number - landmark)
