@@ -74,6 +74,7 @@ class Execution(Inspection):
         self._wall_cap = wall_cap
         self._points: dict[tuple[Point, int, int], int] = {}
         self._guards: dict[int, str | None] = {}
+        self._observers: dict[int, Callable[[], None]] = {}
         self._unsent = b""
         self._scan_codes: list[int] = []
         self._step_mode = ""
@@ -206,6 +207,12 @@ class Execution(Inspection):
         """Stop after `size` bytes at `where` are written (with `reads`: read or written)."""
         return self._point(Point.ACCESS if reads else Point.WRITE, self._address(where, program), size)
 
+    def observe(self, where: str | int, seen: Callable[[], None], program: str | None = None) -> PointGuard:
+        """Have `seen` called before `where` is executed, whatever a run awaits. It may step over that instruction."""
+        address = self._address(where, program)
+        self._observers[address] = seen
+        return self._point(Point.BREAKPOINT, address, 1)
+
     def _point(self, point: Point, address: int, size: int) -> PointGuard:
         key = (point, address, size)
         if self._points.get(key, 0) == 0:
@@ -217,6 +224,8 @@ class Execution(Inspection):
         self._points[key] -= 1
         if self._points[key] == 0:
             del self._points[key]
+            if key[0] is Point.BREAKPOINT:
+                self._observers.pop(key[1], None)
             if not self._closed:
                 with contextlib.suppress(Ungradable):
                     self._gdb.remove(*key)
@@ -225,7 +234,8 @@ class Execution(Inspection):
         """Whether a point of the caller's own explains a stop."""
         if stop.watched is not None:
             return True
-        return self._points.get((Point.BREAKPOINT, stop.address, 1), 0) > (stop.address in self._guards)
+        ours = (stop.address in self._guards) + (stop.address in self._observers)
+        return self._points.get((Point.BREAKPOINT, stop.address, 1), 0) > ours
 
     def _address(self, where: str | int, program: str | None) -> int:
         return where if isinstance(where, int) else self.symbol(where, program)
@@ -263,6 +273,12 @@ class Execution(Inspection):
             stop = Stop(self.eip(), reply.watched) if reply.signal == Signal.TRAP else None
             if stop is not None and self._points_at(stop):
                 return stop
+            if stop is not None and stop.address in self._observers:
+                self._observers[stop.address]()
+                after = Stop(self.eip())
+                if after != stop and self._points_at(after):
+                    return after
+                continue
             if arrived is not None and arrived():
                 return None
             if stop is None and self._takes_next_code(reply):
