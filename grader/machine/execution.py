@@ -359,12 +359,9 @@ class Execution(Inspection):
         The guest's time begins anew with each: how long an idle guest ran after the last one depends on the host.
         """
         if self._scan_codes and not self._code_waits():
-            writes = [
-                (keyboard.COMMAND_PORT, keyboard.WRITE_OUTPUT),
-                (keyboard.DATA_PORT, self._scan_codes.pop(0)),
-                (_WATCHDOG_PORT, watchdog_count(self._guest_seconds)),
-            ]
-            self._qmp.humans([f"o /b {port:#x} {value:#x}" for port, value in writes])
+            self._qmp.human(f"o /b {keyboard.COMMAND_PORT:#x} {keyboard.WRITE_OUTPUT:#x}")
+            self._qmp.human(f"o /b {keyboard.DATA_PORT:#x} {self._scan_codes.pop(0):#x}")
+            self._new_limit()
         return bool(self._scan_codes)
 
     def _code_waits(self) -> bool:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import socket
-from collections.abc import Sequence
 from typing import Any
 
 from grader.faults import Ungradable
@@ -43,13 +42,6 @@ class Qmp:
         """Execute a command and return what it returns. Raises QmpError when it is refused."""
         self._send(_message(name, arguments))
         return self._answer(name)
-
-    def humans(self, lines: Sequence[str]) -> None:
-        """Execute commands of the human monitor, without waiting for the answers in between."""
-        name = "human-monitor-command"
-        self._send(b"".join(_message(name, {"command-line": line}) for line in lines))
-        for _ in lines:
-            self._answer(name)
 
     def _send(self, data: bytes) -> None:
         try:

@@ -49,14 +49,6 @@ def test_a_refusal(pair: tuple[Qmp, socket.socket]) -> None:
         qmp.command("eject", device="x")
 
 
-def test_lines_for_the_human_monitor_go_out_at_once(pair: tuple[Qmp, socket.socket]) -> None:
-    """Before the first answer has come."""
-    qmp, monitor = pair
-    say(monitor, {"return": {}}, {"return": {}})
-    qmp.humans(["o /b 0x64 0xd2", "o /b 0x60 0x1e"])
-    assert len(monitor.recv(1000).splitlines()) == 2
-
-
 def test_a_monitor_that_is_gone(pair: tuple[Qmp, socket.socket]) -> None:
     """An exception of its own."""
     qmp, monitor = pair
