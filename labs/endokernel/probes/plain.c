@@ -1,0 +1,99 @@
+/*
+ * A program without a PrivUser, which no monitor mediates. It starts the mediated probes of this
+ * lab, looks at what becomes of them, and is the rest of the world to them.
+ */
+#include "crew.h"
+
+#define BATCH 16u /* processes that are tried at the same time */
+
+/* Waits for ever. */
+static int idle(void)
+{
+    while (sleep(1000) == 0) {
+    }
+    return HARMFUL;
+}
+
+/* Has processes of `interposed` jump to `count` addresses from `start` on, each with `victim` in
+ * its sights. One that does not end by itself is ended. */
+static uint32_t jump_into(uint32_t start, uint32_t count, uint32_t victim)
+{
+    uint32_t tried = 0;
+    while (tried < count) {
+        int pids[BATCH];
+        for (uint32_t i = 0; i < BATCH; i++)
+            pids[i] = crew_start_program("interposed", "jump", start + tried + i, victim);
+        sleep(3);
+        for (uint32_t i = 0; i < BATCH; i++) {
+            kill((uint32_t)pids[i]);
+            crew_wait(pids[i]);
+        }
+        tried += BATCH;
+    }
+    return tried;
+}
+
+/* The processes jump into the middle of everything that leads out of ring 3: the library's
+ * system_call, and the stub of privcall. */
+static int jumps(void)
+{
+    int victim = crew_start_program("plain", "idle", 0, 0);
+    uint32_t tried = 0;
+    for (uint32_t stub = 0; stub < 2; stub++) {
+        int start = crew_wait(crew_start_program("interposed", "where", stub, 0));
+        tried += jump_into((uint32_t)start, crew.a, (uint32_t)victim);
+    }
+    probe_report("tried", tried);
+    probe_report("alive", (uint32_t)kill((uint32_t)victim));
+    probe_report("status", (uint32_t)crew_wait(victim));
+    probe_report("mediated", (uint32_t)crew_wait(crew_start_program("interposed", "steady", 0, 0)));
+    probe_finish();
+    return 0;
+}
+
+/* Runs in turns with mediated processes, and is not mediated itself. */
+static int mixed(void)
+{
+    int pids[3];
+    uint32_t own = 0;
+    int self = getpid();
+    for (int i = 0; i < 3; i++)
+        pids[i] = crew_start_program("interposed", "steady", 0, 0);
+    for (int turn = 0; turn < 20; turn++) {
+        own += self > 0 && getpid() == self;
+        yield();
+    }
+    probe_report("own", own);
+    for (int i = 0; i < 3; i++)
+        probe_report("mediated", (uint32_t)crew_wait(pids[i]));
+    probe_finish();
+    return 0;
+}
+
+/* Kills a process that never leaves its ring 2. */
+static void kill_in_ring_2(const char *role)
+{
+    int pid = crew_start_program("interposed", role, 0, 0);
+    sleep(4);
+    probe_report("killed", (uint32_t)kill((uint32_t)pid));
+    probe_report("status", (uint32_t)crew_wait(pid));
+}
+
+static int killer(void)
+{
+    uint32_t began = ticks();
+    kill_in_ring_2("restless");
+    kill_in_ring_2("endless");
+    probe_report("ticks", ticks() - began);
+    probe_report("mediated", (uint32_t)crew_wait(crew_start_program("interposed", "steady", 0, 0)));
+    probe_finish();
+    return 0;
+}
+
+int main(const char *argument)
+{
+    static const struct crew_role roles[] = {
+        {"idle", idle}, {"jumps", jumps}, {"mixed", mixed}, {"killer", killer}, {NULL, NULL},
+    };
+    return crew_play("plain", argument, roles);
+}
