@@ -11,6 +11,7 @@ import contextlib
 import hashlib
 import json
 import os
+import re
 import struct
 from bisect import bisect_right
 from collections.abc import Callable
@@ -144,6 +145,10 @@ class SymbolTable:
             if start <= address < start + len(data):
                 return data[address - start : address - start + length]
         return b""
+
+    def places_of(self, pattern: re.Pattern[bytes]) -> list[int]:
+        """Where in its memory the file's own bytes match: code and data, since data can be executed too."""
+        return [start + match.start() for start, data in self._segments for match in pattern.finditer(data)]
 
     def page_of(self, page: int) -> tuple[int, bytes]:
         """Where in the 4 KB from `page` on the file's own bytes begin, and those bytes (perhaps none)."""
