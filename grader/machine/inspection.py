@@ -19,6 +19,7 @@ from grader.machine.paging import PageWalk
 from grader.machine.qmp import Qmp
 from grader.machine.registers import Registers, parse_registers
 from grader.machine.symbols import Place, SymbolMissing, SymbolTable, Types
+from grader.machine.witness import Witness
 
 SCREEN_ADDRESS, SCREEN_COLUMNS, SCREEN_ROWS = 0xB8000, 80, 25
 _DEVICES = 0xC0000000  # physical addresses from here on belong to devices and firmware
@@ -33,6 +34,9 @@ def _program_symbols(elf: Path, _modified: int) -> SymbolTable:
 
 class Inspection:
     """A stopped machine. Addresses and sizes are in bytes; `cr3` is that of the running process if not given."""
+
+    witness = Witness.QEMU
+    """The emulator that it is made of."""
 
     def __init__(
         self, gdb: GdbRemote, monitor: Qmp, symbols: SymbolTable, programs: Mapping[str, Path], memory_bytes: int

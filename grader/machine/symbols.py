@@ -146,9 +146,9 @@ class SymbolTable:
                 return data[address - start : address - start + length]
         return b""
 
-    def places_of(self, pattern: re.Pattern[bytes]) -> list[int]:
-        """Where in its memory the file's own bytes match: code and data, since data can be executed too."""
-        return [start + match.start() for start, data in self._segments for match in pattern.finditer(data)]
+    def matches(self, pattern: re.Pattern[bytes]) -> list[tuple[int, bytes]]:
+        """Where in its memory the file's own bytes match, and with what: code and data, since data can run too."""
+        return [(start + match.start(), match[0]) for start, data in self._segments for match in pattern.finditer(data)]
 
     def page_of(self, page: int) -> tuple[int, bytes]:
         """Where in the 4 KB from `page` on the file's own bytes begin, and those bytes (perhaps none)."""
