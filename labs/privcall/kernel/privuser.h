@@ -1,6 +1,6 @@
 /*
- * PrivUser: what the kernel, the programs and the code inside of PrivUser must agree on. It is fixed:
- * not handed in.
+ * PrivUser: what the kernel, the programs and the code inside of PrivUser must agree on. It is
+ * fixed: not handed in.
  *
  * A program NAME has a PrivUser when there is a file user/NAME_privuser.c. That file, all of the
  * folder user/privuser/ and string.c become one object of their own, which the linker puts at

@@ -51,6 +51,14 @@ static bool from_privuser(const trap_frame_t *frame)
     return (frame->cs & 3) == 2;
 }
 
+/* Addresses, registers and the error code may be what PrivUser is there to hide. CR2 would show in
+ * the line of whoever faults next, so the last address does not stay there either. */
+static void print_privuser_exception(const trap_frame_t *frame)
+{
+    print_format("vector %u (%s) in PrivUser\n", frame->vector, name_of(frame->vector));
+    __asm__ volatile("mov %0, %%cr2" : : "r"(0));
+}
+
 // STAGE 2 }
 static void print_exception(const trap_frame_t *frame)
 {
@@ -70,8 +78,7 @@ void exception_handler(const trap_frame_t *frame)
     //: // TASK 2: what of this may everybody see, when it was PrivUser's code that faulted?
     //: print_exception(frame);
     if (from_privuser(frame)) {
-        /* Neither addresses nor the error code: they may be what PrivUser is there to hide. */
-        print_format("vector %u (%s) in PrivUser\n", frame->vector, name_of(frame->vector));
+        print_privuser_exception(frame);
     } else {
         print_exception(frame);
     }

@@ -13,7 +13,9 @@
 #define SELECTOR_USER_DATA   (0x20u | 3)
 #define SELECTOR_TASK_STATE  0x28u
 // STAGE 2 {
-#define SELECTOR_LDT         0x30u
+
+/* The LDT of the process that runs. */
+#define SELECTOR_LDT 0x30u
 // STAGE 2 }
 
 typedef struct {

@@ -122,8 +122,7 @@ static int map_stack(physical_address_t directory, virtual_address_t top)
 {
     for (virtual_address_t page = top - PRIVUSER_STACK_SIZE; page < top; page += PAGE_SIZE) {
         const physical_address_t frame = frame_alloc();
-        const int error =
-            frame == 0 ? E_MEMORY : page_map(directory, page, frame, PAGE_WRITABLE);
+        const int error = frame == 0 ? E_MEMORY : page_map(directory, page, frame, PAGE_WRITABLE);
 
         if (error != OK) {
             if (frame != 0) {

@@ -1,6 +1,6 @@
 /*
- * The heartbeat service, a toy with a well-known flaw. A client sends a short text and says how long
- * it is; the service sends the same text back, sealed with a key that only the service knows.
+ * The heartbeat service, a toy with a well-known flaw. A client sends a short text and says how
+ * long it is; the service sends the same text back, sealed with a key that only the service knows.
  */
 #ifndef HEARTBEAT_H
 #define HEARTBEAT_H
@@ -15,8 +15,8 @@
 typedef uint32_t (*heartbeat_seal_t)(const void *bytes, uint32_t length);
 
 /* Serves lines `<claimed length> <text>` from the console, for ever: prints
- * `response <the bytes in hexadecimal> mac <the seal in 8 hexadecimal digits>`. The text is put into
- * `record`, of HEARTBEAT_RECORD_SIZE bytes. */
+ * `response <the bytes in hexadecimal> mac <the seal in 8 hexadecimal digits>`. The text is put
+ * into `record`, of HEARTBEAT_RECORD_SIZE bytes. */
 _Noreturn void heartbeat_serve(char *record, heartbeat_seal_t seal);
 
 /* The seal: a checksum (FNV-1a) of the key and the bytes. It stands for a real code such as HMAC,

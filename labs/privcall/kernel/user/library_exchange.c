@@ -12,6 +12,6 @@ int ask(uint32_t pid, uint32_t value)
 
 int answer(int value_for_the_last_asker, uint32_t *question)
 {
-    return system_call(LAB_CALL_ANSWER, (uint32_t)value_for_the_last_asker, (uint32_t)question, 0, 0,
-                       0);
+    return system_call(LAB_CALL_ANSWER, (uint32_t)value_for_the_last_asker, (uint32_t)question, 0,
+                       0, 0);
 }

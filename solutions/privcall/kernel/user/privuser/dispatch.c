@@ -17,8 +17,8 @@ typedef struct {
     uint8_t buffers[PRIVCALL_ARGUMENTS][PRIVCALL_BUFFER_MAX];
 } privcall_t;
 
-/* Whether ring 3 could itself use the range, if it is mapped. If it is not, that is a page fault, of
- * ring 2 instead of ring 3; it ends the process, as it would there. */
+/* Whether ring 3 could itself use the range, if it is mapped. If it is not, that is a page fault,
+ * of ring 2 instead of ring 3; it ends the process, as it would there. */
 static bool is_ordinary(uint32_t start, uint32_t length)
 {
     if (length == 0) {
