@@ -101,13 +101,22 @@ def walk(read: ReadPhysical, cr3: int, virtual: int, *, large_pages: bool = True
 
 
 def mappings(
-    read: ReadPhysical, cr3: int, start: int = 0, end: int = 1 << 32, *, large_pages: bool = True
+    read: ReadPhysical,
+    cr3: int,
+    start: int = 0,
+    end: int = 1 << 32,
+    *,
+    large_pages: bool = True,
+    only_user: bool = False,
 ) -> Iterator[Mapping]:
-    """All mapped pages that begin in `start` to `end` (exclusive), in the order of their addresses."""
+    """All mapped pages that begin in `start` to `end` (exclusive), in the order of their addresses.
+
+    With `only_user`, page tables that the directory gives to the supervisor alone are not looked at.
+    """
     directory = struct.unpack("<1024I", read(cr3 & FRAME, PAGE_BYTES))
     for index in range(start >> 22, min(1024, (end + LARGE_PAGE_BYTES - 1) >> 22)):
         entry = directory[index]
-        if not entry & PRESENT:
+        if not entry & PRESENT or (only_user and not entry & USER):
             continue
         base = index << 22
         if entry & LARGE and large_pages:
