@@ -1,0 +1,161 @@
+/*
+ * Threads of one process in ring 2 at once: each has a stack and buffers of its own there, and what
+ * one does in ring 2 gives another in ring 3 no right.
+ */
+#include "threads.h"
+
+#include "lab_calls.h"
+#include "privcall.h"
+#include "privuser.h"
+#include "roles.h"
+#include "thread.h"
+
+enum { THREADS_MAX = 24, BYTES = 128, MANY = 80, STACK_SIZE = 4096 };
+
+static uint8_t stacks[THREADS_MAX][STACK_SIZE];
+static uint8_t given[THREADS_MAX][BYTES], got[THREADS_MAX][BYTES];
+static volatile uint32_t results[THREADS_MAX];
+
+/* The grader stops here. */
+__attribute__((noinline)) void look_here(void)
+{
+    __asm__ volatile("" : : : "memory");
+}
+
+static int start(void (*function)(uint32_t), uint32_t number)
+{
+    const int pid = thread_create(function, stacks[number] + STACK_SIZE, number);
+
+    if (pid <= 0) {
+        role_give_up("no-thread", pid);
+    }
+    return pid;
+}
+
+static void go_to_meeting(uint32_t number)
+{
+    results[number] = (uint32_t)privcall(THREADS_MEET, (uint32_t)given[number], BYTES,
+                                         (uint32_t)got[number], BYTES);
+}
+
+/* How many of `count` threads came back from the meeting with what was theirs. */
+static uint32_t meeting(uint32_t count)
+{
+    int pids[THREADS_MAX];
+    uint32_t right = 0;
+
+    privcall(THREADS_INVITE, count, 0, 0, 0);
+    for (uint32_t number = 0; number < count; number++) {
+        for (uint32_t i = 0; i < BYTES; i++) {
+            given[number][i] = (uint8_t)(role.nonce + 31 * number + i * (number + 1));
+            got[number][i] = 0;
+        }
+        results[number] = 0x539;
+    }
+    for (uint32_t number = 0; number < count; number++) {
+        pids[number] = start(go_to_meeting, number);
+    }
+    for (uint32_t number = 0; number < count; number++) {
+        bool same = role_wait(pids[number]) == 0 && results[number] == 0;
+        for (uint32_t i = 0; i < BYTES; i++) {
+            same = same && got[number][i] == (uint8_t)(given[number][i] + 1);
+        }
+        right += same;
+    }
+    return right;
+}
+
+static int meet(void)
+{
+    probe_report("four", meeting(4));
+    probe_report("crowd", meeting(THREADS_MAX));
+    probe_finish();
+}
+
+static void double_it(uint32_t number)
+{
+    results[number] = (uint32_t)privcall(THREADS_DOUBLE, role.nonce / 4, 0, 0, 0);
+}
+
+/* Many threads, one after the other. */
+static int many(void)
+{
+    uint32_t right = 0;
+
+    for (uint32_t i = 0; i < MANY; i++) {
+        results[0] = 0;
+        const int pid = start(double_it, 0);
+        right += role_wait(pid) == 0 && results[0] == role.nonce / 4 * 2;
+    }
+    probe_report("right", right);
+    probe_finish();
+}
+
+static void dwell(uint32_t number)
+{
+    results[number] = (uint32_t)privcall(THREADS_DWELL, 0, 0, 0, 0) + role.nonce;
+}
+
+/* a: the secret's address. One thread is in ring 2, another one makes system calls from ring 3. */
+static int beside(void)
+{
+    static struct process_entry entries[4];
+    const int pid = start(dwell, 0);
+
+    while (privcall(THREADS_DWELLS, 0, 0, 0, 0) == 0) {
+        yield();
+    }
+    look_here();
+    probe_report("write", (uint32_t)write((const void *)role.a, 32));
+    probe_report("read-file", (uint32_t)read_file("threads", (void *)role.a, 0, 32));
+    probe_report("list", (uint32_t)list_processes((struct process_entry *)role.a, 1));
+    probe_report("parameter", (uint32_t)parameter("nonce", (char *)role.a, 32));
+    probe_report("map", (uint32_t)memory_map((void *)(PRIVUSER_END - 4096), 4096));
+    look_here();
+    probe_report("own-list", list_processes(entries, 4) > 0);
+    privcall(THREADS_LET_GO, 0, 0, 0, 0);
+    probe_report("thread", (uint32_t)role_wait(pid));
+    probe_report("dwelt", results[0]);
+    probe_finish();
+}
+
+static void blow_up(uint32_t number)
+{
+    (void)number;
+    privcall(THREADS_BLOW_UP, 0, 0, 0, 0);
+}
+
+/* The first thread is in ring 2 for good when another one faults there. */
+static int dwell_for_ever(void)
+{
+    start(blow_up, 0);
+    return privcall(THREADS_DWELL, 0, 0, 0, 0);
+}
+
+static int read_there(void)
+{
+    return *(volatile uint8_t *)PRIVUSER_START;
+}
+
+static int fault(void)
+{
+    const int pid = role_start("dwell_for_ever", 0, 0, 0);
+
+    probe_report("before", (uint32_t)privcall(THREADS_DOUBLE, role.nonce / 4, 0, 0, 0));
+    probe_report("ended", (uint32_t)role_wait(pid));
+    probe_report("after", (uint32_t)privcall(THREADS_DOUBLE, role.nonce / 4, 0, 0, 0));
+    role_try("in-ring-3", "read_there", 0, 0, 0);
+    probe_finish();
+}
+
+int main(const char *argument)
+{
+    static const role_t roles[] = {
+        {"meet", meet},   {"many", many},
+        {"beside", beside}, {"dwell_for_ever", dwell_for_ever},
+        {"fault", fault}, {"read_there", read_there},
+        {NULL, NULL},
+    };
+
+    return role_play("threads", argument, roles);
+}

@@ -1,0 +1,144 @@
+"""What this lab's tests share: where PrivUser is, how secrets get there from outside, and how children ended, in words."""
+
+from __future__ import annotations
+
+import random
+import re
+import struct
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from grader.machine import Machine
+from grader.machine.diagnosis import EXCEPTIONS
+from grader.machine.report import Report
+from grader.machine.symbols import SymbolTable
+from grader.testing.kernel_error import KILLED_STATUS, KernelError, fault_status
+
+KBASE = 0xC0000000
+PRIVUSER_START, PRIVUSER_END, PRIVUSER_STACK_SIZE = 0xA0000000, 0xA0400000, 8192
+CODE_SELECTOR, DATA_SELECTOR, GATE_SELECTOR = 0x0E, 0x16, 0x1F
+PAGE = 4096
+
+DONE = 539
+"""The exit status of a child that nothing has stopped (ROLE_DONE of probes/roles.h)."""
+
+GENERAL_PROTECTION, STACK_FAULT, PAGE_FAULT = fault_status(13), fault_status(12), fault_status(14)
+
+_LINE = re.compile(rb"^fault: process (\d+) \(([^)\n]*)\) vector (\d+) \(([^)\n]*)\) in PrivUser\r?$", re.M)
+_SEGMENT = struct.Struct("<8I")
+_LOAD, _EXECUTABLE, _WRITABLE = 1, 1, 2
+
+
+@dataclass(frozen=True)
+class Segment:
+    """A segment of a program's file that lies in PrivUser: addresses, and its place in the file."""
+
+    start: int
+    size: int
+    offset: int
+    file_size: int
+    executable: bool
+    writable: bool
+
+    def pages(self) -> range:
+        """Addresses of its pages."""
+        return range(self.start & -PAGE, self.start + self.size, PAGE)
+
+
+def segments_of(program: bytes) -> list[Segment]:
+    """The segments of an ELF file that lie in PrivUser, by address."""
+    table, count = struct.unpack_from("<I", program, 28)[0], struct.unpack_from("<H", program, 44)[0]
+    found = []
+    for index in range(count):
+        kind, offset, start, _, file_size, size, flags, _ = _SEGMENT.unpack_from(program, table + index * _SEGMENT.size)
+        if kind == _LOAD and size and PRIVUSER_START <= start < PRIVUSER_END:
+            how = bool(flags & _EXECUTABLE), bool(flags & _WRITABLE)
+            found.append(Segment(start, size, offset, file_size, *how))
+    return sorted(found, key=lambda segment: segment.start)
+
+
+def address_of(probe: Path, symbol: str) -> int:
+    """The address of one of a probe's own names, which ring 3 does not know by itself."""
+    return SymbolTable.load(probe).address(symbol)
+
+
+def drawn_bytes(seed: int, length: int) -> bytes:
+    """A secret for this run."""
+    return random.Random(seed).randbytes(length)
+
+
+def drawn_word(seed: int) -> int:
+    """A secret of 32 bits."""
+    return int.from_bytes(drawn_bytes(seed, 4), "little")
+
+
+def plant(machine: Machine, symbol: str, program: str, data: bytes, cr3: int | None = None) -> None:
+    """Write a variable of a program from outside, in the address space that runs, or in that of `cr3`."""
+    write_virtual(machine, machine.symbol(symbol, program), data, cr3)
+
+
+def write_virtual(machine: Machine, address: int, data: bytes, cr3: int | None = None) -> None:
+    """Write a program's memory through its page tables, whatever their flags. Its pages must be there."""
+    while data:
+        found = machine.walk(address, cr3)
+        assert found.physical is not None, f"a page of the program is not there: {found}"
+        part = data[: PAGE - address % PAGE]
+        machine.write_physical(found.physical, part)
+        address, data = address + len(part), data[len(part) :]
+
+
+def word(value: int) -> bytes:
+    """A 32-bit number as it lies in memory."""
+    return (value & 0xFFFFFFFF).to_bytes(4, "little")
+
+
+def in_words(status: int) -> str:
+    """An exit status, or what a system call or a privcall returned, as a person would say it."""
+    signed = status - (1 << 32) if status >> 31 else status
+    if status == KILLED_STATUS:
+        return "killed"
+    if -(256 + 32) < signed <= -256:
+        vector = -signed - 256
+        return f"vector {vector} ({EXCEPTIONS.get(vector, 'reserved')})"
+    if status == DONE:
+        return "nothing stopped it"
+    if signed in range(-16, 0):
+        return KernelError(status).name
+    return f"{signed} ({status:#x})" if signed > 9 or signed < 0 else str(signed)
+
+
+def expect(report: Report, what: str, wanted: Mapping[str, int | Collection[int]]) -> None:
+    """Fail with a sentence that names each attempt that ended otherwise than it must."""
+    wrong = []
+    for key, right in wanted.items():
+        allowed = (right,) if isinstance(right, int) else tuple(right)
+        for value in report.all(key) or [report[key]]:
+            if value not in allowed:
+                wrong.append(f"{key}: {in_words(value)}, wanted {' or '.join(map(in_words, allowed))}")
+    assert not wrong, f"{what}: {'; '.join(wrong)}"
+
+
+def expect_error(report: Report, what: str, keys: Iterable[str]) -> None:
+    """Fail with a sentence that names each call which did not return an error of the kernel's."""
+    wrong = [f"{key} returned {in_words(value)}" for key in keys for value in report.all(key) or [report[key]]
+             if value not in set(KernelError)]  # fmt: skip
+    assert not wrong, f"{what}: {'; '.join(wrong)}"
+
+
+def faults_in_privuser(serial: bytes) -> list[tuple[str, int, str]]:
+    """(program, vector, exception) of every process that the kernel says it ended in PrivUser."""
+    return [(name.decode(), int(vector), what.decode()) for _, name, vector, what in _LINE.findall(serial)]
+
+
+def mix(secret: int, a: int, b: int, c: int, d: int) -> int:
+    """`calls_mix` of the probe `calls`."""
+    return (a + 3 * b + 5 * c + 7 * d + secret) & 0x7FFFFFFF
+
+
+def compute(secret: int, rounds: int, value: int) -> int:
+    """`calls_compute` of the probe `calls`."""
+    found = value & 0xFFFFFFFF
+    for index in range(rounds):
+        found = ((found ^ index) * 0x01000193 + (found >> 13) + secret) & 0xFFFFFFFF
+    return found & 0x7FFFFFFF
