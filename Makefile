@@ -2,7 +2,7 @@
 # tools/; nothing is decided here.
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test run debug grade bench lint format editor picture clean
+.PHONY: help setup start run debug grade submit bench format editor clean
 MAKEFLAGS += --no-print-directory
 
 SET_UP := tools/set_up.sh
@@ -20,35 +20,31 @@ help: ## this list
 setup: ## install everything the commands below need
 	@$(SET_UP) build check
 
-demo: ## boot the kernel to its shell, grade a starter and a reference, show both score boards
-	@$(SET_UP) build
-	@$(PYTHON) tools/demo.py
-
-test: ## check everything: style, the grader, the baseline, and that every lab proves itself (minutes)
-	@$(SET_UP) build check
-	@$(PYTHON) tools/test.py $(ARGUMENTS)
+start: ## begin with a lab: LAB=name [DIR=a folder of its own]
+	@$(if $(LAB),,echo 'Which lab? make start LAB=boot, for one; ./lab list names all.' >&2; exit 2)
+	@./lab start "$(LAB)" $(if $(DIR),--folder "$(DIR)")
 
 run: ## boot to the shell in this terminal [LAB=name] [ANSWER=...] [WINDOW=1 for a window]
 	@$(SET_UP) build
-	@./lab run "$(or $(LAB),baseline)" $(if $(ANSWER),--answer "$(ANSWER)") $(if $(WINDOW),--display)
+	@./lab run $(if $(LAB),"$(LAB)") $(if $(ANSWER),--answer "$(ANSWER)") $(if $(WINDOW),--display)
 
 debug: ## open GDB at kernel_main, or where a test fails [LAB=name] [TEST=name] [ANSWER=...] [PROGRAM=...]
 	@$(SET_UP) build debug
-	@./lab debug "$(or $(LAB),baseline)" $(if $(TEST),"$(TEST)") $(if $(ANSWER),--answer "$(ANSWER)") \
+	@$(if $(TEST),$(if $(LAB),,echo 'Which lab? make debug LAB=boot TEST=$(TEST)' >&2; exit 2))
+	@./lab debug $(if $(LAB),"$(LAB)") $(if $(TEST),"$(TEST)") $(if $(ANSWER),--answer "$(ANSWER)") \
 	    $(if $(PROGRAM),--program "$(PROGRAM)")
 
-grade: ## grade an answer: LAB=name [ANSWER=starter|reference|stage:2|mutant:name|path] [TEST=name]
-	@$(if $(LAB),,echo 'Which lab? make grade LAB=boot, for one; ./lab list names all.' >&2; exit 2)
+grade: ## grade an answer: [LAB=name] [ANSWER=starter|reference|stage:2|mutant:name|path] [TEST=name]
 	@$(SET_UP) build
-	@./lab grade "$(LAB)" $(if $(ANSWER),--answer "$(ANSWER)") $(if $(TEST),--only "$(TEST)")
+	@./lab grade $(if $(LAB),"$(LAB)") $(if $(ANSWER),--answer "$(ANSWER)") $(if $(TEST),--only "$(TEST)")
+
+submit: ## grade your files once more and pack what is handed in [LAB=name] [ANYWAY=1]
+	@$(SET_UP) build
+	@./lab submit $(if $(LAB),"$(LAB)") $(if $(ANYWAY),--anyway)
 
 bench: ## measure the speed of everything, beside the budgets
 	@$(SET_UP) build
 	@./lab bench $(LAB)
-
-lint: ## check formatting, types and style
-	@$(SET_UP) build check
-	@$(PYTHON) tools/lint.py
 
 format: ## format C and Python files
 	@$(PYTHON) tools/lint.py --fix
@@ -57,10 +53,9 @@ editor: ## write compile_commands.json for clangd
 	@$(SET_UP) build
 	@$(PYTHON) tools/compile_commands.py
 
-picture: ## make docs/board.svg, the score board in the README
-	@$(SET_UP) build
-	@$(PYTHON) tools/picture.py
-
 clean: ## remove all that was made: the environment, builds, reports
 	rm -rf .venv .venv.lock .cache report compile_commands.json .mypy_cache .ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# What only the author's repository has.
+-include tools/author.mk

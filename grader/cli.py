@@ -25,7 +25,7 @@ An ANSWER is what is put into a lab's place:
   stage:2            finished up to stage 2
   reference          the finished solution
   mutant:NAME        a wrong answer that the tests must catch
-  own                the files as they lie in this checkout
+  own                your files in this checkout, as they would be handed in
   PATH               a hand-in: a folder with the lab's files
 Left out, it is your own files in a student's checkout and the reference where there are solutions.
 """
@@ -34,6 +34,7 @@ EXAMPLES = """\
 examples:
   ./lab list                                       the labs, their stages and points
   ./lab grade microkernel                          build, boot, test; a score board with every failure explained
+  ./lab grade boot-handin.zip                      what ./lab submit packed
   ./lab grade microkernel --only 'fifo*'           only the tests whose names fit
   ./lab grade microkernel --answer ~/handins/42 --json result.json --html report
   ./lab debug microkernel test_fifo_among_senders  GDB at the very moment that test fails
@@ -73,8 +74,12 @@ def _parser() -> Parser:
 
     command("list", "the labs, their stages and points")
 
+    start = command("start", "begin with a lab: its branch, or a folder of its own", _START)
+    _lab(start)
+    start.add_argument("--folder", metavar="DIR", help="work in this new folder, and leave this checkout as it is")
+
     grade = command("grade", "build an answer, boot it, test it, show the score board", _GRADE)
-    _lab(grade)
+    _lab(grade, optional=True, archive=True)
     _answer(grade)
     grade.add_argument("--only", metavar="TEST", action="append", default=[], help="only this test; a glob; repeatable")
     grade.add_argument("--step", metavar="N", type=_step, help="of a test that sweeps over instructions, step N alone")
@@ -95,13 +100,13 @@ def _parser() -> Parser:
     _sandbox(grade)
 
     run = command("run", "boot to the kernel's shell in this terminal (Ctrl-] leaves)")
-    _lab(run)
+    _lab(run, optional=True)
     _answer(run)
     run.add_argument("--display", action="store_true", help="open the machine's screen in a window")
     _sandbox(run)
 
     debug = command("debug", "open GDB where a test fails, or at kernel_main", _DEBUG)
-    _lab(debug)
+    _lab(debug, optional=True)
     debug.add_argument("test", metavar="TEST", nargs="?", help="a test's name; left out: stop at kernel_main")
     debug.add_argument(
         "--program", metavar="'NAME ARGUMENT'", default="", help="run this in the shell's place (without TEST)"
@@ -118,6 +123,14 @@ def _parser() -> Parser:
     _lab(tree)
     _answer(tree)
     tree.add_argument("--output", metavar="DIR", required=True, help="a new or empty folder")
+
+    submit = command("submit", "grade once more and pack the file to hand in", _SUBMIT)
+    _lab(submit, optional=True)
+    submit.add_argument("--output", metavar="FILE", help="the archive, or a folder for it (default: LAB-handin.zip)")
+    submit.add_argument("--anyway", action="store_true", help="pack it though it does not build or cannot be graded")
+    submit.add_argument("--answer", metavar="DIR", default="", help="your files, if they lie elsewhere")
+    _workers(submit)
+    _sandbox(submit)
 
     command("doctor", "look for everything that is needed, and say how to install what is missing")
 
@@ -142,8 +155,46 @@ def _parser() -> Parser:
     )
     _workers(prove)
     _sandbox(prove)
+
+    publish = command("publish", "make or update the repository that students get", _PUBLISH)
+    publish.add_argument("folder", metavar="DIR", help="a new folder, or what an earlier publish made")
+    publish.add_argument(
+        "--lab", metavar="LAB", action="append", default=[], help="only this lab (repeatable), and main; default: all"
+    )
+    publish.add_argument("--check", action="store_true", help="publish nothing, only search the history of DIR")
     return parser
 
+
+_START = """\
+In a clone of a published course: go to the lab's branch, or with --folder make a second work folder for it. Work that
+is not committed stays where it is; what would be run over is named, with the commands that keep it. In the course's own
+repository: write the lab's starter into --folder DIR.
+
+  ./lab start boot
+  ./lab start microkernel --folder ../microkernel      while boot is half done
+"""
+
+_SUBMIT = """\
+Grade your files as ./lab grade does, then pack exactly the files that the lab takes into one archive, with the lab's
+name and version, a hash of the files and the score that was reached here. The same files give the same bytes. What does
+not build is not packed, unless --anyway. An earlier archive is replaced in one step or not at all.
+
+  ./lab submit                          in a student's checkout: LAB-handin.zip in this folder
+  ./lab grade boot-handin.zip           what whoever receives it types
+"""
+
+_PUBLISH = """\
+Make or update a git repository for students: the baseline on the branch main, and a branch lab/NAME for each lab with
+its starter, handout, public tests, probes and the grader. The same course gives the same commits; a branch gets a new
+commit only if its content changed, so that students can git pull. Nothing is published unless the whole history of DIR
+is free of solutions, mutants and hidden tests, whatever their files are called.
+
+A lab that builds on another contains that one finished: it is published when it is named with --lab, and from then on.
+
+  ./lab publish ~/course                then: git -C ~/course push --all URL
+  ./lab publish ~/course --lab boot     this week's lab
+  ./lab publish ~/course --check        search its history only
+"""
 
 _GRADE = """\
 Build an answer, boot it, test it from outside the machine, and show the score board: points by stage and test, then
@@ -167,8 +218,11 @@ reference all, and each mutant must fail exactly the tests it names, with the sa
 """
 
 
-def _lab(parser: Parser, *, optional: bool = False) -> None:
-    parser.add_argument("lab", metavar="LAB", nargs="?" if optional else None, help="a lab's name (./lab list)")
+def _lab(parser: Parser, *, optional: bool = False, archive: bool = False) -> None:
+    left_out = "; left out: the lab of this checkout" if optional else ""
+    text = f"a lab's name (./lab list){', or an archive that ./lab submit made' if archive else ''}{left_out}"
+    name = "LAB|ARCHIVE" if archive else "LAB"
+    parser.add_argument("lab", metavar=name, nargs="?" if optional else None, help=text)
 
 
 def _answer(parser: Parser) -> None:
@@ -205,6 +259,7 @@ def _count(text: str) -> int:
 
 def _actions() -> dict[str, Callable[[argparse.Namespace], int]]:
     from grader import commands
+    from grader.publishing import commands as publishing
 
     return {
         "list": commands.list_labs,
@@ -215,12 +270,15 @@ def _actions() -> dict[str, Callable[[argparse.Namespace], int]]:
         "doctor": commands.doctor,
         "bench": commands.bench,
         "prove": commands.prove,
+        "publish": publishing.publish,
+        "start": publishing.start,
+        "submit": publishing.submit,
     }
 
 
 def _parse(arguments: Sequence[str]) -> argparse.Namespace:
     parser = _parser()
-    known = ["list", "grade", "run", "debug", "tree", "doctor", "bench", "prove"]
+    known = ["list", "start", "grade", "run", "debug", "submit", "tree", "doctor", "bench", "prove", "publish"]
     first = next((word for word in arguments if not word.startswith("-")), None)
     if first is not None and first not in known:
         from grader.names import near

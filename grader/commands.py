@@ -14,6 +14,7 @@ from grader.paths import Project
 if TYPE_CHECKING:
     from grader.builds.build import Build
     from grader.host.sandbox import Sandbox
+    from grader.labs.lab_file import Lab
     from grader.labs.tree import Tree
     from grader.testing.verdict import Grading
 
@@ -23,13 +24,17 @@ GRADED, UNGRADABLE, INTERRUPTED = 0, 1, 130
 def list_labs(_arguments: argparse.Namespace) -> int:
     """Print the labs with their stages and points."""
     from grader.labs.lab_file import load_labs
+    from grader.publishing import published
 
-    for lab in load_labs(Project.here()):
+    project = Project.here()
+    for lab in load_labs(project):
         print(f"{lab.name}: {lab.title} ({lab.points} points)")
         if lab.summary:
             print(f"    {lab.summary}")
         for stage in lab.stages:
             print(f"    {stage.number}. {stage.title} ({stage.points})")
+    for line in published.lines(project):
+        print(line)
     return GRADED
 
 
@@ -37,17 +42,18 @@ def grade(arguments: argparse.Namespace) -> int:
     """Grade an answer and write it in every form that was asked for."""
     from rich.console import Console
 
-    from grader.labs import course
     from grader.progress import Progress
+    from grader.publishing.asked import asked
     from grader.results import board, result
     from grader.testing import grading as engine
     from grader.testing.verdict import Grading
 
     project = Project.here()
-    lab = course.find(project, arguments.lab)
+    meant = asked(project, arguments.lab, arguments.answer)
+    lab, answer = meant.lab, meant.answer
     request = engine.Request(
         lab=lab.name,
-        answer=arguments.answer,
+        answer="" if meant.by_default else answer,
         only=tuple(arguments.only),
         workers=arguments.workers,
         seed=arguments.seed,
@@ -57,13 +63,12 @@ def grade(arguments: argparse.Namespace) -> int:
     )
     if request.step is not None and not request.only:
         raise WrongUse("--step N is for one test: name it with --only TEST")
-    answer = request.answer or course.default_answer(project, lab)
     console = Console(highlight=False)
     if arguments.json and not result.is_stream(Path(arguments.json)):
         unfinished = Grading(lab.name, lab.title, answer, gradable=False, complete=False)
         unfinished.message = "the grader ended before it was done"
         _written(lambda: result.write(unfinished, Path(arguments.json)))
-    grading = Grading(lab.name, lab.title, answer)
+    grading = Grading(lab.name, lab.title, answer, notes=list(meant.notes))
     interrupted = False
     with board.Watch(Console(stderr=True), f"{lab.name}: starting", quiet=arguments.quiet) as watch:
         progress = Progress(lambda text: watch.say(f"{lab.name}: {text}"), watch.total, watch.step)
@@ -108,34 +113,37 @@ def _written(write: Callable[[], None]) -> None:
         raise WrongUse(f"cannot write {error.filename or 'the result'}: {error.strerror}") from error
 
 
-def _composed(arguments: argparse.Namespace) -> Tree:
-    """The tree that the command line names."""
-    from grader.labs import course
+def _composed(arguments: argparse.Namespace) -> tuple[Lab, Tree]:
+    """The lab and the tree that the command line names."""
+    from grader.labs.course import BASELINE
     from grader.labs.tree import Answer, compose
+    from grader.publishing.asked import asked
 
     project = Project.here()
-    lab = course.find(project, arguments.lab)
-    answer = Answer.parse(arguments.answer or course.default_answer(project, lab))
-    return compose(project, lab, answer)
+    meant = asked(project, arguments.lab, arguments.answer, default=BASELINE)
+    tree = compose(project, meant.lab, Answer.parse(meant.answer))
+    for note in tree.notes:
+        print(f"lab: {note}", file=sys.stderr)
+    return meant.lab, tree
 
 
-def _built(arguments: argparse.Namespace) -> tuple[Tree, Build, Sandbox]:
+def _built(arguments: argparse.Namespace) -> tuple[Lab, Tree, Build, Sandbox]:
     """Compose and build what the command line names."""
     from grader.builds.build import build_tree
     from grader.host.sandbox import Sandbox
 
-    tree = _composed(arguments)
+    lab, tree = _composed(arguments)
     sandbox = Sandbox.detect(allowed=not arguments.no_sandbox)
     if sandbox.warning:
         print(f"lab: {sandbox.warning}", file=sys.stderr)
-    return tree, build_tree(Project.here(), tree, sandbox), sandbox
+    return lab, tree, build_tree(Project.here(), tree, sandbox), sandbox
 
 
 def tree(arguments: argparse.Namespace) -> int:
     """Write the composed sources into a folder."""
     from grader.labs.tree import write_tree
 
-    composed = _composed(arguments)
+    _lab, composed = _composed(arguments)
     write_tree(composed, Path(arguments.output))
     print(f"{len(composed.files) + len(composed.probes)} files of {composed.label} are in {arguments.output}")
     return GRADED
@@ -144,11 +152,9 @@ def tree(arguments: argparse.Namespace) -> int:
 def run(arguments: argparse.Namespace) -> int:
     """Boot to the shell in this terminal, or in a window."""
     from grader.interactive import terminal
-    from grader.labs import course
     from grader.testing import boots
 
-    lab = course.find(Project.here(), arguments.lab)
-    _tree, build, sandbox = _built(arguments)
+    lab, _tree, build, sandbox = _built(arguments)
     archive = {name: boots.program(build.programs[name]) for name in lab.archive if name in build.programs}
     return terminal.run(boots.compose(build, archive, files=boots.texts(build)), sandbox, display=arguments.display)
 
@@ -156,14 +162,12 @@ def run(arguments: argparse.Namespace) -> int:
 def debug(arguments: argparse.Namespace) -> int:
     """Open GDB at kernel_main or where a test fails."""
     from grader.interactive import debugging
-    from grader.labs import course
     from grader.machine.witness import Witness
     from grader.testing import seeds
 
     if arguments.test is None and (arguments.step is not None or arguments.witness):
         raise WrongUse("--step and --witness are about a test: ./lab debug LAB TEST")
-    lab = course.find(Project.here(), arguments.lab)
-    tree, build, sandbox = _built(arguments)
+    lab, tree, build, sandbox = _built(arguments)
     seed = seeds.choose(arguments.seed, tree.digest)
     wanted = debugging.Wanted(
         arguments.test,
@@ -188,17 +192,17 @@ def bench(arguments: argparse.Namespace) -> int:
     from rich.console import Console
 
     from grader.experiments import measured
-    from grader.labs import course
+    from grader.publishing.asked import asked
 
     project = Project.here()
     console = Console(highlight=False)
     sandboxed = not arguments.no_sandbox
     if arguments.lab is None:
         return measured.speed(project, console, repetitions=3 if arguments.quick else 10, sandboxed=sandboxed)
-    lab = course.find(project, arguments.lab)
+    meant = asked(project, arguments.lab, arguments.answer)
+    lab = meant.lab
     folder = Path(arguments.html or f"report/bench-{lab.name}")
-    answer = arguments.answer or course.default_answer(project, lab)
-    return measured.experiment(project, lab.name, answer, folder, console, sandboxed=sandboxed)
+    return measured.experiment(project, lab.name, meant.answer, folder, console, sandboxed=sandboxed)
 
 
 def prove(arguments: argparse.Namespace) -> int:

@@ -31,8 +31,11 @@ class Project:
 
     @property
     def kernel(self) -> Path:
-        """The baseline's sources."""
-        return self.root / "kernel"
+        """The sources that a lab starts from: the baseline's.
+
+        In a student's checkout `kernel/` is the student's, and what it was made from lies untouched beside the lab.
+        """
+        return next(iter(sorted(self.labs.glob("*/base/kernel"))), self.root / "kernel")
 
     @property
     def labs(self) -> Path:

@@ -4,9 +4,9 @@
                  the answer
     probes/      grader/probes/ (probe.h, probe.c) and labs/NAME/probes/
 
-A lab that `builds_on` another starts from that one's tree with the reference in it, in the baseline's place. Where
-there are no solutions (a student's checkout), the same kernel lies as a whole in labs/NAME/base/kernel/: publishing
-writes it there, and nothing of the other lab needs to be there.
+A lab that `builds_on` another starts from that one's tree with the reference in it, in the baseline's place. In a
+student's checkout, what a lab starts from lies as a whole in labs/NAME/base/kernel/: publishing writes it there, for
+kernel/ is the student's, and nothing of the other lab needs to be there.
 
 A tree is composed in memory, as a map from paths to contents. `given` is the kernel without the answer: the grader's
 probes are compiled in that, so that no header of a hand-in can change what a probe does. Whatever a probe includes
@@ -16,7 +16,7 @@ The answers:
 - none: nothing (the baseline itself, or a lab as it is without any answer);
 - starter, reference, stage:K: the files of solutions/NAME with the stages' markers resolved (see stages.py);
 - mutant:NAME: the reference with one patch (see mutants.py);
-- own: the files of this checkout, which is then a student's;
+- own: of the files of this checkout, which is then a student's, those that are handed in;
 - a path: a hand-in, a folder or an archive (see handin.py), the only one that is not trusted.
 """
 
@@ -128,7 +128,8 @@ def compose(project: Project, lab: Lab | None, answer: Answer) -> Tree:
         handin = read_handin(Path(answer.value) if answer.kind == "path" else project.root, lab, given)
         handin.check()
         files: Mapping[str, bytes] = handin.files
-        notes = handin.notes if answer.kind == "path" else ()
+        # Of own files only in a student's checkout, where what they were made from lies beside the lab.
+        notes = handin.notes if answer.kind == "path" or (lab.folder / "base").is_dir() else ()
     else:
         files = answer_files(project, lab, answer)
     label = f"{lab.name}: {answer}"

@@ -47,6 +47,9 @@ def test_help_teaches() -> None:
         "doctor",
         "bench",
         "prove",
+        "publish",
+        "start",
+        "submit",
         "examples:",
         "mutant:NAME",
         "exit status",
@@ -54,7 +57,9 @@ def test_help_teaches() -> None:
         assert word in done.stdout
 
 
-@pytest.mark.parametrize("command", ["list", "grade", "run", "debug", "tree", "doctor", "bench", "prove"])
+@pytest.mark.parametrize(
+    "command", ["list", "grade", "run", "debug", "tree", "doctor", "bench", "prove", "publish", "start", "submit"]
+)
 def test_each_command_explains_itself(command: str) -> None:
     """`./lab COMMAND --help` needs neither emulator nor compiler."""
     done = lab(command, "--help", PATH="/nonexistent")
@@ -73,7 +78,7 @@ def test_the_labs_are_listed() -> None:
     [
         (["grde"], "did you mean grade"),
         (["grade", "mikrokernel"], "did you mean microkernel"),
-        (["grade"], "LAB"),
+        (["grade"], "which lab? Name it: baseline, boot"),
         (["grade", "boot", "--answer", "/nonexistent/handin"], "/nonexistent/handin"),
         (["grade", "boot", "--answer", "stage:9"], "no stage 9"),
         (["grade", "boot", "--answer", "mutant:no_such"], "no mutant 'no_such'"),

@@ -1,0 +1,127 @@
+"""`./lab start LAB`: brings a student to a lab, by its branch or in a folder of its own, never over unsaved work.
+
+In the author's repository, which has no lab branches, it writes the starter into a folder.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from grader.faults import WrongUse
+from grader.labs import course
+from grader.labs.tree import Answer, compose, write_tree
+from grader.names import near
+from grader.paths import Project
+from grader.publishing import published
+from grader.publishing.checkout import Checkout, listed
+from grader.publishing.published import branch_of
+
+Say = Callable[[str], None]
+
+
+def start(project: Project, lab: str, folder: Path | None, say: Say) -> None:
+    """Begin with a lab, or go on with it. Raises WrongUse wherever something could be lost, and says what to do."""
+    if published.load(project) is None:
+        _starter(project, lab, folder, say)
+        return
+    checkout = Checkout.at(project.root)
+    if checkout is None:
+        raise WrongUse(
+            f"this is no clone but a copy of the files, which has one branch only: clone the course with git, or "
+            f"download its branch {branch_of(lab)}"
+        )
+    _check_lab(checkout, lab)
+    if folder is not None:
+        _add_folder(checkout, lab, folder, say)
+    else:
+        _switch(checkout, lab, say)
+    if not checkout.knows_the_person():
+        say(
+            "Git does not know who you are, and will not commit. Tell it once:\n"
+            '    git config --global user.name "Your Name"\n    git config --global user.email you@example.org'
+        )
+
+
+def _starter(project: Project, lab: str, folder: Path | None, say: Say) -> None:
+    """In the author's repository: the starter in a folder of its own."""
+    known = course.find(project, lab)
+    if folder is None:
+        raise WrongUse(
+            "this is the course's own repository, where no branch has a starter: name a folder for it\n"
+            f"    ./lab start {lab} --folder DIR"
+        )
+    write_tree(compose(project, known, Answer("starter")), folder)
+    say(f"{folder} has the starter of {lab}. Your files are in its kernel/, and are graded so:")
+    say(f"    ./lab grade {lab} --answer {folder}")
+
+
+def _check_lab(checkout: Checkout, lab: str) -> None:
+    refs = checkout.git.run("for-each-ref", "--format=%(refname)", "refs/heads", "refs/remotes").decode().split()
+    labs = sorted({ref.split("/lab/", 1)[1] for ref in refs if "/lab/" in ref})
+    if lab not in labs:
+        raise WrongUse(
+            f"there is no branch {branch_of(lab)}{near(lab, labs)}\nthe labs are: {', '.join(labs) or 'none here'} "
+            "(git fetch looks for new ones)"
+        )
+
+
+def _switch(checkout: Checkout, lab: str, say: Say) -> None:
+    branch = branch_of(lab)
+    unfinished = checkout.unfinished()
+    if unfinished is not None:
+        raise WrongUse(f"{unfinished}\nThen: ./lab start {lab}")
+    if checkout.branch() == branch:
+        say(f"You are on {branch} already.")
+        _greet(checkout, lab, say)
+        return
+    unsaved = checkout.unsaved()
+    if unsaved:
+        raise WrongUse(
+            f"some of your work is not committed: {listed(unsaved)}\nKeep it, then try again:\n"
+            f"{'' if checkout.branch() else '    git switch -c my-work' + chr(10)}"
+            '    git add -A && git commit -m "what you did"\n'
+            f"Or leave it as it is, and work in another folder:\n    ./lab start {lab} --folder ../{lab}"
+        )
+    lost = checkout.lost_commits()
+    if lost:
+        raise WrongUse(
+            f"you are on no branch (a detached HEAD), and your commit {lost[:12]} would be lost. Give it a branch:\n"
+            f"    git branch my-work {lost[:12]}\nThen: ./lab start {lab}"
+        )
+    if checkout.git.commit(f"refs/heads/{branch}"):
+        checkout.git.run("switch", "--quiet", branch)
+    else:
+        checkout.git.run("switch", "--quiet", "--create", branch, "--track", _remote_branch(checkout, lab))
+    say(f"You are on the branch {branch} now.")
+    _greet(checkout, lab, say)
+
+
+def _remote_branch(checkout: Checkout, lab: str) -> str:
+    """The branch to begin with. `_check_lab` has seen that there is one."""
+    names = (f"{remote}/{branch_of(lab)}" for remote in checkout.remotes())
+    return next(name for name in names if checkout.git.commit(f"refs/remotes/{name}"))
+
+
+def _greet(checkout: Checkout, lab: str, say: Say) -> None:
+    behind = checkout.git.attempt("rev-list", "--count", "HEAD..@{upstream}").stdout.strip()
+    if behind not in (b"", b"0"):
+        say("The course has changes for this lab: git pull brings them into your work.")
+    say(f"Handout: labs/{lab}/README.md. Score board: ./lab grade. Hand in: ./lab submit.")
+
+
+def _add_folder(checkout: Checkout, lab: str, folder: Path, say: Say) -> None:
+    branch = branch_of(lab)
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise WrongUse(f"{folder} is not empty: name a new folder")
+    listing = checkout.git.run("worktree", "list", "--porcelain").decode("utf-8", "surrogateescape").split("\n\n")
+    place = next((entry.split("\n")[0] for entry in listing if f"\nbranch refs/heads/{branch}" in entry + "\n"), "")
+    if place:
+        raise WrongUse(f"{branch} is already in the folder {place.removeprefix('worktree ')}: go on there")
+    target = str(folder.absolute())
+    if checkout.git.commit(f"refs/heads/{branch}"):
+        checkout.git.run("worktree", "add", "--quiet", target, branch)
+    else:
+        checkout.git.run("worktree", "add", "--quiet", "--track", "-b", branch, target, _remote_branch(checkout, lab))
+    say(f"{folder} is the lab {lab}, on the branch {branch}. Go there: cd {folder}")
+    say(f"Handout: labs/{lab}/README.md. Score board: ./lab grade. Hand in: ./lab submit.")
