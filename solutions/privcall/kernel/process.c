@@ -162,6 +162,7 @@ static void thread_end(process_t *thread, int status)
     process_t *other;
 
     // STAGE 4 {
+    //: // TASK 4: what did this thread have in PrivUser that nobody needs any more?
     privuser_leave(&thread->context);
     // STAGE 4 }
     thread->context.page_directory = idle_process.context.page_directory;

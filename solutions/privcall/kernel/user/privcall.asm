@@ -3,6 +3,10 @@
 
 ; The arguments go in EAX, EBX, ECX, EDX and ESI (see privuser/entry.asm); the result comes in EAX.
 %define PRIVCALL_GATE        (0x18 | 4 | 3)
+; STAGE 4 {
+;: %define ARGUMENTS            (esp + 12) ; behind two saved registers and the return address
+%define ARGUMENTS            (esp + 28) ; behind six saved registers and the return address
+; STAGE 4 }
 ; STAGE 2 }
 
 section .text
@@ -20,10 +24,6 @@ privcall:
     push fs
     push gs
     ; STAGE 4 }
-; STAGE 4 {
-;: %define ARGUMENTS            (esp + 12)
-%define ARGUMENTS            (esp + 28) ; behind what was pushed and the return address
-; STAGE 4 }
     mov eax, [ARGUMENTS]
     mov ebx, [ARGUMENTS + 4]
     mov ecx, [ARGUMENTS + 8]
