@@ -18,11 +18,11 @@ import gdb  # type: ignore[import-untyped]
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent.parent))
 
-from grader.machine import paging
-from grader.machine.descriptors import decode_idt, decode_table, decode_task_state
+from grader.machine import fence, paging
+from grader.machine.descriptors import Gate, Segment, decode_idt, decode_table, decode_task_state
 from grader.machine.registers import Registers, parse_registers
 
-NAMES = ("processes", "walk", "mappings", "gdt", "idt", "tss", "ring")
+NAMES = ("processes", "walk", "mappings", "gdt", "idt", "tss", "ring", "descriptors")
 
 
 def registers() -> Registers:
@@ -218,11 +218,39 @@ class Ring(gdb.Command):
         print(f"cr0 {now.cr0:#010x} (paging {int(now.paging)}, WP {int(now.write_protect)})  cr3 {now.cr3:#010x}")
 
 
+class Descriptors(gdb.Command):
+    """Show the descriptors of the GDT and of the LDT that is loaded, in columns, and what is wrong with them.
+
+    Wrong is what lets rings 1 to 3 into the kernel's memory, from 0xc0000000 on: limits, gates, stacks, ports, flags.
+    """
+
+    def __init__(self) -> None:
+        super().__init__("descriptors", gdb.COMMAND_DATA)
+
+    def invoke(self, _argument: str, _from_tty: bool) -> None:
+        """Print the tables and a line for each finding."""
+        now = registers()
+        gdt = fence.Table("GDT", now.gdtr.base, now.gdtr.limit, self._entries(now.gdtr.base, now.gdtr.limit))
+        ldt = None
+        if now.ldtr.selector & ~3:
+            entries = self._entries(now.ldtr.base, now.ldtr.limit)
+            ldt = fence.Table(f"LDT {now.ldtr.selector:#06x}", now.ldtr.base, now.ldtr.limit, entries)
+        for table in (gdt, ldt):
+            if table is not None:
+                print("\n".join(fence.columns(table)) + "\n")
+        task = decode_task_state(read_virtual(now.tr.base, min(now.tr.limit + 1, 8296)), now.tr.limit)
+        findings = [*fence.of_tables(gdt, ldt), *fence.of_task_state(task, gdt, ldt), *fence.of_registers(now)]
+        print("\n".join(findings) or "nothing lets rings 1 to 3 into the kernel's memory")
+
+    def _entries(self, base: int, limit: int) -> list[Segment | Gate]:
+        return decode_table(read_virtual(base, min(limit + 1, 1024)))
+
+
 def symbol_at(address: int) -> str:
     """`<name+offset>` as GDB knows it, or nothing."""
     said = gdb.execute(f"info symbol {address:#x}", to_string=True).strip()
     return "" if said.startswith("No symbol") else f"<{said.split(' in section')[0]}>"
 
 
-for command in (Kernelist, Processes, Walk, Mappings, Gdt, Idt, Tss, Ring):
+for command in (Kernelist, Processes, Walk, Mappings, Gdt, Idt, Tss, Ring, Descriptors):
     command()

@@ -197,7 +197,8 @@ def _contents(machine: Machine, run: Sequence[int]) -> Mapping[int, bytes]:
 
 def _stretches(pages: Sequence[PageMapping], frames: Mapping[int, bytes]) -> Iterator[tuple[int, bytes]]:
     """(first address, contents) of pages that follow one another, as ring 3 would read them in one go."""
-    first, parts, end = 0, [], -1
+    parts: list[bytes] = []
+    first, end = 0, -1
     for page in pages:
         for offset in range(0, page.page_bytes, PAGE_BYTES):
             data = frames.get(page.physical + offset)

@@ -62,11 +62,15 @@ def test_our_commands_are_there() -> None:
     with Machine.start(IMAGE) as machine:
         machine.run_to(HERE)
         with Handover(machine) as door:
-            said = gdb(door, f"source {COMMANDS}", "kernelist", "ring", "gdt", "idt", "tss", "walk 0x1000")
+            said = gdb(
+                door, f"source {COMMANDS}", "kernelist", "ring", "gdt", "idt", "tss", "walk 0x1000", "descriptors"
+            )
         assert "processes" in said
         assert "ring 0 (protected mode)" in said
         assert "0x0008: code, DPL 0, base 0x00000000, limit 0xffffffff" in said
         assert "IDT at" in said
+        assert "0x0008    code  0    0x00000000  0xffffffff  0xffffffff  execute, read" in said
+        assert "CR0.WP is 0: rings 0 to 2 may write to read-only pages" in said
         assert "page directory" in said
 
 
