@@ -72,6 +72,12 @@ class Session:
         self._line = line
         self._problems: list[str] = []
 
+    def pytest_configure(self, config: pytest.Config) -> None:
+        """Let pytest write its own account of a failure the short way: we explain it ourselves, and the long one, with
+        its sources taken apart, costs as much as a boot.
+        """
+        config.option.tbstyle = "native"
+
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:
         """Keep what went wrong in collection: a test file that cannot be imported is the grader's fault."""
         if report.failed:
