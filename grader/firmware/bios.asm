@@ -1,6 +1,6 @@
 ; A small PC BIOS of the grader's own: what a boot sector needs and nothing more, so that a machine comes to the
 ; boot sector after some thousand instructions, where a full BIOS takes five million to look for devices.
-; It knows the memory map (INT 15h), the disk in fw_cfg (INT 13h), and writes text (INT 10h) to COM1, since the
+; It knows the memory map (INT 15h), the disk in fw_cfg or in the ROM (INT 13h), and writes text (INT 10h) to COM1, since the
 ; machine has no screen. The disk image itself boots with any BIOS.
 ;
 ; The ROM fills the last 64 KB below 1 MB and below 4 GB; the processor starts 16 bytes before its end.
@@ -286,7 +286,11 @@ read_cmos_word:
         movzx ebx, bx
         ret
 
+%ifdef DISK_IN_ROM
+%include "rom_disk.inc"
+%else
 %include "fw_cfg.inc"
+%endif
 %include "disk_call.inc"
 
         times ROM_BYTES - 16 - ($ - $$) db 0

@@ -18,7 +18,7 @@ from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
 
-from grader.machine.execution import Execution
+from grader.machine.machine import Machine
 
 _CHUNK = 1 << 16
 
@@ -26,7 +26,7 @@ _CHUNK = 1 << 16
 class Handover:
     """A door through which one GDB at a time can come in. `path` is the socket's."""
 
-    def __init__(self, machine: Execution, output: Callable[[bytes], None] | None = None) -> None:
+    def __init__(self, machine: Machine, output: Callable[[bytes], None] | None = None) -> None:
         self._machine = machine
         self._output = output
         self._folder = Path(tempfile.mkdtemp(prefix="kernelist-"))

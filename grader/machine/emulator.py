@@ -28,10 +28,7 @@ NAMES = ("/usr/libexec/qemu-system-i386", "qemu-system-i386")
 """Debian's /usr/bin/qemu-system-i386 is a shell script around the first: going around it saves 3 ms."""
 
 SHIFT = 4
-"""One instruction takes 2**SHIFT ns of guest time."""
-
-INSTRUCTIONS_PER_SECOND = 1_000_000_000 >> SHIFT
-"""Instructions in a second of guest time, if the guest is never idle."""
+"""One instruction takes 2**SHIFT ns of guest time (`control.INSTRUCTIONS_PER_SECOND`)."""
 
 LIMITS = Limits(address_space=1 << 30, cpu_seconds=120, file_size=64 << 20, processes=64, open_files=128)
 

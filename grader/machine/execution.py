@@ -8,25 +8,31 @@ guest did, `Ungradable` for what the emulator or the host did.
 from __future__ import annotations
 
 import contextlib
-import math
 import select
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 from grader import untrusted
 from grader.faults import Ungradable
-from grader.machine import explain, keyboard
-from grader.machine.diagnosis import Diagnosis, LoggedException, parse_log
-from grader.machine.emulator import INSTRUCTIONS_PER_SECOND, Emulator
-from grader.machine.faults import GuestLeft, Hang, KernelPanic, MachineReset, MachineStopped, ProbeEnded, TripleFault
-from grader.machine.gdb_remote import GdbRemote, Point, Signal, StopReply, StubClosed, stop_reply
+from grader.machine import explain
+from grader.machine.control import GENERAL, LOOK_EVERY, Control, Ending, HasDescriptor
+from grader.machine.diagnosis import Diagnosis, LoggedException
+from grader.machine.faults import (
+    EmulatorGone,
+    GuestLeft,
+    Hang,
+    KernelPanic,
+    MachineReset,
+    MachineStopped,
+    ProbeEnded,
+    TripleFault,
+)
+from grader.machine.gdb_remote import Point, Signal, StopReply
 from grader.machine.inspection import Inspection
-from grader.machine.qmp import Qmp, QmpClosed
 from grader.machine.symbols import SymbolTable
 
 PANIC_FUNCTION = "panic_halt"
@@ -38,13 +44,8 @@ PROBE_END = "probe_finish"
 SERIAL_BYTES_MAX = 1 << 20
 """Bytes on the serial line after which a guest is taken to print without end: each costs the host a microsecond."""
 
-_LOOK_EVERY = 0.1  # seconds between looks at the limits while the guest runs
-_LOOKS_WITHOUT_PROGRESS = 10
-_WATCHDOG_PORT, _WATCHDOG_OFF_PORT = 0x443, 0x441
-_WATCHDOG_OFF = 15
 _LOOK_FOR_KEY = 0.001  # seconds between looks whether the guest took a key's code
 _SAMPLES = 120  # instructions followed to see where a guest spins
-_MARGIN = 1.05  # the second limit lies above the watchdog's, which stops at an exact instruction
 
 
 @dataclass(frozen=True)
@@ -60,43 +61,35 @@ class Execution(Inspection):
 
     def __init__(
         self,
-        emulator: Emulator,
+        control: Control,
         *,
         symbols: SymbolTable,
         programs: Mapping[str, Path],
+        memory_bytes: int,
         guest_seconds: float,
         wall_cap: float,
     ) -> None:
-        memory_bytes = emulator.setup.memory_mb << 20
-        super().__init__(GdbRemote(emulator.gdb), Qmp(emulator.monitor), symbols, programs, memory_bytes)
-        self._emulator = emulator
-        self._guest_seconds = 2 * (_WATCHDOG_OFF - watchdog_count(guest_seconds))
+        super().__init__(control, symbols, programs, memory_bytes)
+        self._guest_seconds = guest_seconds
         self._wall_cap = wall_cap
         self._points: dict[tuple[Point, int, int], int] = {}
         self._guards: dict[int, str | None] = {}
         self._observers: dict[int, Callable[[], None]] = {}
         self._unsent = b""
         self._scan_codes: list[int] = []
-        self._step_mode = ""
         self._interfered = False
         self._again: Callable[[], Execution] | None = None
         self._closed = False
         self._expired = False
         self._ended = False
-        self._instructions_before = 0
-        self._armed = 0.0
-        self._clock_before = 0.0
         self.diagnosis: Diagnosis | None = None
         """Why it stopped, when it did so otherwise than awaited."""
 
     def connect(self) -> None:
         """Greet the emulator, arm the limit of guest time, set the breakpoint for panics."""
         try:
-            self._qmp.greet()
-            self._arm()
-            self._gdb.request("qXfer:features:read:target.xml:0,ffb")  # only then does the stub answer `p`
-            self._gdb.physical_addresses(True)
-        except (QmpClosed, StubClosed) as error:
+            self._control.greet(self._guest_seconds)
+        except EmulatorGone as error:
             raise self._died() from error
         if PANIC_FUNCTION in self.symbols:
             self._guard(self.symbols.address(PANIC_FUNCTION), None)
@@ -118,24 +111,15 @@ class Execution(Inspection):
 
     def release(self) -> None:
         """Give the machine out of our hands as a debugger expects to find one: no points of ours, no limit of time."""
-        for point, address, size in self._points:
-            self._gdb.remove(point, address, size)
+        self._control.release()
         self._points.clear()
         self._guards.clear()
-        self._gdb.physical_addresses(False)
-        self._gdb.request("Qqemu.sstep=0x7")
-        self._qmp.human(f"o /b {_WATCHDOG_OFF_PORT:#x} 0")
-
-    @property
-    def emulator(self) -> Emulator:
-        """The emulator's process and its lines."""
-        return self._emulator
 
     def close(self) -> None:
         """End the machine. May be called twice."""
         if not self._closed:
             self._closed = True
-            self._emulator.close()
+            self._control.close()
 
     def __enter__(self) -> Self:
         return self
@@ -149,8 +133,8 @@ class Execution(Inspection):
     def serial(self) -> bytes:
         """What the guest wrote on COM1 so far: all of it, or of a flood the beginning and the end."""
         if not self._closed:
-            self._emulator.serial.drain()
-        return bytes(self._emulator.serial.buffer)
+            self._control.serial.drain()
+        return bytes(self._control.serial.buffer)
 
     # Step by step
 
@@ -164,38 +148,22 @@ class Execution(Inspection):
 
     def _step(self, count: int, interrupts: bool = False) -> int:
         self._registers = None
-        mode = "0x1" if interrupts else "0x7"
-        if self._step_mode != mode:
-            self._gdb.request(f"Qqemu.sstep={mode}")
-            self._step_mode = mode
         for number in range(count):
-            self._gdb.send("s")
-            if not self._stepped():
+            if not self._control.step(interrupts=interrupts, wall_cap=self._wall_cap):
                 return number + 1
         return count
 
-    def _stepped(self) -> bool:
-        """Wait for a step's end. False when the processor halted instead; then it is stopped."""
-        deadline = time.monotonic() + self._wall_cap
-        while not self._gdb.has_packet():
-            if select.select([self._gdb], [], [], 0.5)[0]:
-                self._gdb.fill()
-                continue
-            self._emulator.drain_messages()
-            self._emulator.serial.drain()
-            halted = "HLT=1" in self._qmp.human("info registers")
-            if halted or time.monotonic() > deadline:
-                self._qmp.command("stop")
-                stop_reply(self._gdb.receive())
-                if not halted:
-                    raise Ungradable(f"the emulator took more than {self._wall_cap:.0f} s for one instruction")
-                return False
-        stop_reply(self._gdb.receive())
-        return True
-
     def eip(self) -> int:
         """EIP alone, in a third of the time of `registers`."""
-        return int.from_bytes(bytes.fromhex(self._gdb.request("p8").decode("ascii"))[:4], "little")
+        return self._control.eip()
+
+    def set_register(self, name: str, value: int) -> None:
+        """Set eax, ebx, ecx, edx, esi, edi, ebp, esp, eip or eflags. Raises LookupError for another name."""
+        if name not in GENERAL:
+            raise LookupError(f"there is no register {name!r} to set, but {', '.join(GENERAL)}")
+        self._interfered = True
+        self._registers = None
+        self._control.set_register(name, value & 0xFFFFFFFF)
 
     # Breakpoints and watchpoints: all at virtual addresses, whatever the address space
 
@@ -216,7 +184,7 @@ class Execution(Inspection):
     def _point(self, point: Point, address: int, size: int) -> PointGuard:
         key = (point, address, size)
         if self._points.get(key, 0) == 0:
-            self._gdb.insert(point, address, size)
+            self._control.insert(point, address, size)
         self._points[key] = self._points.get(key, 0) + 1
         return PointGuard(self, key)
 
@@ -228,7 +196,7 @@ class Execution(Inspection):
                 self._observers.pop(key[1], None)
             if not self._closed:
                 with contextlib.suppress(Ungradable):
-                    self._gdb.remove(*key)
+                    self._control.remove(*key)
 
     def _points_at(self, stop: Stop) -> bool:
         """Whether a point of the caller's own explains a stop."""
@@ -259,16 +227,17 @@ class Execution(Inspection):
             if self._expired:
                 raise self._hang(awaited)
             try:
-                self._leave_breakpoint()
+                self._registers = None
+                self._control.leave_breakpoint()
                 reply = self._run(arrived)
-            except (StubClosed, QmpClosed) as error:
+            except EmulatorGone as error:
                 left = self._left()
                 if arrived is not None and arrived():
                     return None  # whether the guest left before it could be stopped depends on the host
                 raise left from error
             self._expired = self._expired or reply.signal == Signal.ALARM
             self._ended = reply.signal == Signal.QUIT
-            if self._flooded() or self._executed_too_much():
+            if self._flooded() or self._control.overran():
                 raise self._hang(awaited)  # wherever it came meanwhile: the same verdict on a slower host
             stop = Stop(self.eip(), reply.watched) if reply.signal == Signal.TRAP else None
             if stop is not None and self._points_at(stop):
@@ -302,41 +271,32 @@ class Execution(Inspection):
         self.diagnosis = explain.probe_ended(self.serial, probe, awaited)
         return ProbeEnded(self.diagnosis)
 
-    def _leave_breakpoint(self) -> None:
-        """Execute one instruction without its breakpoint, as a debugger must when it continues from one."""
-        key = (Point.BREAKPOINT, self.eip(), 1)
-        if self._points.get(key, 0):
-            self._gdb.remove(*key)
-            self._step(1)
-            self._gdb.insert(*key)
-
     def _run(self, arrived: Callable[[], bool] | None) -> StopReply:
         """Let the guest run until it stops or must be stopped; drain all its lines meanwhile."""
         self._registers = None
-        serial, emulator = self._emulator.serial, self._emulator
-        readers: list[object] = [self._gdb, serial, emulator]
+        serial, control, line = self._control.serial, self._control, self._control.line()
+        readers: list[HasDescriptor] = [line, serial, control]
         started = time.monotonic()
-        look = started + _LOOK_EVERY
-        idle = _Idle()
+        look = started + LOOK_EVERY
         typing = self._type()
-        self._gdb.send("c")
+        control.resume()
         stopping = False
         while True:
             writers = [serial.input_fileno()] if self._unsent else []
-            ready, writable, _ = select.select(readers, writers, [], _LOOK_FOR_KEY if typing else _LOOK_EVERY)
+            ready, writable, _ = select.select(readers, writers, [], _LOOK_FOR_KEY if typing else LOOK_EVERY)
             if writable:
                 self._feed()
             if serial in ready:
                 serial.drain()
                 if serial.ended:
                     readers.remove(serial)
-            if emulator in ready and not emulator.drain_messages():
-                readers.remove(emulator)
-            if self._gdb in ready:
-                self._gdb.fill()  # often no more than the acknowledgement of our own packet
-            if self._gdb.has_packet():
-                reply = stop_reply(self._gdb.receive())
-                emulator.drain_messages()
+            if control in ready and not control.drain_messages():
+                readers.remove(control)
+            if line in ready:
+                control.fill()
+            reply = control.stopped()
+            if reply is not None:
+                control.drain_messages()
                 serial.drain()
                 return reply
             now = time.monotonic()
@@ -348,10 +308,10 @@ class Execution(Inspection):
                 continue
             if (arrived is not None and serial in ready and arrived()) or (typing and not self._code_waits()):
                 stopping = True
-                self._qmp.command("stop")
-            elif now >= look and not emulator.trace:
-                look = now + _LOOK_EVERY
-                stopping = self._look_at_limits(idle)
+                control.stop()
+            elif now >= look and not control.trace:
+                look = now + LOOK_EVERY
+                stopping = self._look_at_limits()
 
     def _type(self) -> bool:
         """Hand over the next code of a key, unless one waits. True when more follow, as soon as the guest took it.
@@ -359,15 +319,13 @@ class Execution(Inspection):
         The guest's time begins anew with each: how long an idle guest ran after the last one depends on the host.
         """
         if self._scan_codes and not self._code_waits():
-            self._qmp.human(f"o /b {keyboard.COMMAND_PORT:#x} {keyboard.WRITE_OUTPUT:#x}")
-            self._qmp.human(f"o /b {keyboard.DATA_PORT:#x} {self._scan_codes.pop(0):#x}")
+            self._control.put_scan_code(self._scan_codes.pop(0))
             self._new_limit()
         return bool(self._scan_codes)
 
     def _code_waits(self) -> bool:
         """Whether a key's code is there that the guest has not read."""
-        said = self._qmp.human(f"i /b {keyboard.STATUS_PORT:#x}")  # "portb[0x0064] = 0x1d"
-        return bool(int(said.rpartition("=")[2], 16) & keyboard.OUTPUT_FULL)
+        return self._control.scan_code_waits()
 
     def _takes_next_code(self, reply: StopReply) -> bool:
         """Whether the guest stopped only to be given a key's next code; then its limit does not count."""
@@ -376,43 +334,16 @@ class Execution(Inspection):
         self._expired = self._expired and not ready
         return ready
 
-    def _look_at_limits(self, idle: _Idle) -> bool:
-        """The second limit, for guests that switch the first one off. True when the guest was stopped."""
-        executed, seconds = self._executed(), self._guest_clock() - self._clock_before
-        beyond = (
-            executed > self._instructions_max()
-            or self._flooded()
-            or seconds > self._guest_seconds + 2
-            or (idle.unchanged((executed, seconds)) and "HLT=1" in self._qmp.human("info registers"))
-        )
+    def _look_at_limits(self) -> bool:
+        """True when the guest is beyond a limit, and was stopped."""
+        beyond = self._control.looks_expired() or self._flooded()
         if beyond:
-            self._qmp.command("stop")
+            self._control.stop()
             self._expired = True
         return beyond
 
-    def _executed(self) -> int:
-        """Instructions since the limit was armed."""
-        return self.instructions() - self._instructions_before
-
-    def _instructions_max(self) -> float:
-        return self._guest_seconds * INSTRUCTIONS_PER_SECOND * _MARGIN
-
-    def _executed_too_much(self) -> bool:
-        """Whether the guest came further than it may between two looks at the second limit."""
-        return time.monotonic() - self._armed > _LOOK_EVERY / 2 and self._executed() > self._instructions_max()
-
     def _flooded(self) -> bool:
-        return self._emulator.serial.buffer.total > SERIAL_BYTES_MAX
-
-    def _guest_clock(self) -> float:
-        """Seconds of guest time, by the battery-backed clock: to a second, and the guest can set it."""
-        now = self._qmp.command("qom-get", path="/machine", property="rtc-time")
-        try:
-            day = 1900 + now["tm_year"], now["tm_mon"] + 1, now["tm_mday"]
-            moment = datetime(*day, now["tm_hour"], now["tm_min"], now["tm_sec"], tzinfo=UTC)
-        except ValueError:
-            return 0.0
-        return moment.timestamp()
+        return self._control.serial.buffer.total > SERIAL_BYTES_MAX
 
     def renew_limit(self) -> None:
         """Grant the whole guest time again: for tests that stop it hundreds of times, each of which can cost 10 ms."""
@@ -421,23 +352,17 @@ class Execution(Inspection):
     def _new_limit(self) -> None:
         """Grant the whole guest time again: input makes a guest that was idle begin something new."""
         self._expired = False
-        self._arm()
-
-    def _arm(self) -> None:
-        self._qmp.human(f"o /b {_WATCHDOG_PORT:#x} {watchdog_count(self._guest_seconds):#x}")
-        self._instructions_before = self.instructions()
-        self._armed = time.monotonic()
-        self._clock_before = self._guest_clock()
+        self._control.arm(self._guest_seconds)
 
     def _feed(self) -> None:
         if self._unsent:
-            taken = self._emulator.serial.send(self._unsent)
+            taken = self._control.serial.send(self._unsent)
             self._unsent = self._unsent[taken:]
 
     # What becomes of its stops
 
     def _hang(self, awaited: str) -> Hang:
-        limit = f"{self._guest_seconds} s of guest time ({self.instructions():,} instructions)"
+        limit = self._control.limit_in_words()
         if self._flooded():
             limit = f"{SERIAL_BYTES_MAX >> 20} MB of serial output"
         visited = [] if self.registers().halted else self.functions_of(self._visited())
@@ -455,13 +380,15 @@ class Execution(Inspection):
         return addresses
 
     def _reset(self) -> MachineReset | TripleFault:
-        self._qmp.command("query-status")  # events come before the answer
-        event = self._qmp.event("SHUTDOWN") or {}
-        if event.get("reason") == "guest-shutdown":
+        ending = self._control.ending()
+        if ending is Ending.SWITCHED_OFF:
             self.diagnosis = explain.switched_off(self, self.serial)
             return MachineReset(self.diagnosis)
-        logged = self._logged()
-        if logged[1] if logged is not None else not explain.stands_behind_output(self):
+        logged = None if ending is Ending.RESET else self._logged()
+        if ending is Ending.RESET_OR_TRIPLE_FAULT:
+            triple = logged[1] if logged is not None else not explain.stands_behind_output(self)
+            ending = Ending.TRIPLE_FAULT if triple else Ending.RESET
+        if ending is Ending.TRIPLE_FAULT:
             self.diagnosis = explain.triple_fault(self, self.serial, logged[0] if logged is not None else [])
             return TripleFault(self.diagnosis)
         self.diagnosis = explain.reset(self, self.serial)
@@ -472,54 +399,35 @@ class Execution(Inspection):
 
         None when the run cannot be repeated because somebody interfered with it.
         """
-        if self._emulator.trace:
-            return parse_log(bytes(self._emulator.messages).decode("utf-8", "replace"))
+        if self._control.trace:
+            return self._control.exceptions()
         if self._interfered or self._again is None:
             return None
         try:
             with self._again() as other:
                 try:
                     other._run(None)
-                except (StubClosed, QmpClosed):
+                except EmulatorGone:
                     return None
                 same = other.registers().eip == self.registers().eip
-                return parse_log(bytes(other._emulator.messages).decode("utf-8", "replace")) if same else None
+                return other._control.exceptions() if same else None
         except Ungradable:
             return None
 
     def _left(self) -> Exception:
         """The emulator ended while the guest ran: by isa-debug-exit, or by a fault of its own."""
-        status = self._emulator.wait(5.0)
-        self._emulator.serial.drain()
-        if status is not None and status > 0 and status % 2 and self._emulator.setup.exit_device:
+        status = self._control.wait(5.0)
+        self._control.serial.drain()
+        if status is not None and self._control.left_by_guest(status):
             self.diagnosis = explain.left(self.serial, status)
             return GuestLeft(self.diagnosis, status)
         return self._died()
 
     def _died(self) -> Ungradable:
-        status = self._emulator.wait(5.0)
-        self._emulator.drain_messages()
-        said = untrusted.excerpt(bytes(self._emulator.messages), 4) or "it said nothing"
+        status = self._control.wait(5.0)
+        self._control.drain_messages()
+        said = untrusted.excerpt(self._control.messages(), 4) or "it said nothing"
         return Ungradable(f"the emulator ended by itself (status {status}): {said}")
-
-
-class _Idle:
-    """Notices that a guest makes no progress at all: neither instructions nor time."""
-
-    def __init__(self) -> None:
-        self._last: object = None
-        self._times = 0
-
-    def unchanged(self, now: object) -> bool:
-        """Whether it was the same at the last looks too."""
-        self._times = self._times + 1 if now == self._last else 0
-        self._last = now
-        return self._times >= _LOOKS_WITHOUT_PROGRESS
-
-
-def watchdog_count(seconds: float) -> int:
-    """What ib700 is given for a limit of so many seconds: 15 means 0, 14 means 2, ... 0 means 30."""
-    return _WATCHDOG_OFF - min(_WATCHDOG_OFF, max(1, math.ceil(seconds / 2)))
 
 
 class PointGuard:

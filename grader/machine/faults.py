@@ -6,16 +6,18 @@ fail a test; `grader.faults.Ungradable` is the grader's or the host's fault and 
 
 from __future__ import annotations
 
-from grader.faults import Ungradable
+from grader.faults import ProjectFault, Ungradable
 from grader.machine.diagnosis import Diagnosis
 
 __all__ = [
+    "EmulatorGone",
     "GuestLeft",
     "Hang",
     "KernelPanic",
     "MachineReset",
     "MachineStopped",
     "NotAsRequired",
+    "NotOnThisMachine",
     "ProbeEnded",
     "TripleFault",
     "Ungradable",
@@ -65,3 +67,14 @@ class NotAsRequired(AssertionError):
 
 class UnreadableMemory(NotAsRequired):
     """An address that the test follows is mapped nowhere, or no memory answers there."""
+
+
+class EmulatorGone(Ungradable):
+    """The emulator has ended."""
+
+    def __init__(self) -> None:
+        super().__init__("the emulator ended while it was asked")
+
+
+class NotOnThisMachine(ProjectFault):
+    """The test asks an emulator for something that it cannot do: its author named the wrong witnesses."""

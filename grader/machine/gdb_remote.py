@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from enum import IntEnum
 
 from grader.faults import Ungradable
+from grader.machine.faults import EmulatorGone
 
 _READ_MAX = 2000  # bytes of memory in one packet; the stub's limit is 2048
 _ESCAPED = frozenset(b"$#}*")
@@ -39,11 +40,8 @@ class Signal(IntEnum):
     """The watchdog."""
 
 
-class StubClosed(Ungradable):
+class StubClosed(EmulatorGone):
     """The emulator has gone, and its stub with it."""
-
-    def __init__(self) -> None:
-        super().__init__("the emulator ended while it was asked")
 
 
 class StubError(Exception):

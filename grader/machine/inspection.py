@@ -11,13 +11,13 @@ from pathlib import Path
 from typing import Any
 
 from grader.machine import paging
+from grader.machine.control import Control
 from grader.machine.descriptors import Gate, Segment, TaskState, decode_idt, decode_table, decode_task_state
 from grader.machine.faults import UnreadableMemory
-from grader.machine.gdb_remote import GdbRemote, StubError
+from grader.machine.gdb_remote import StubError
 from grader.machine.paging import Mapping as PageMapping
 from grader.machine.paging import PageWalk
-from grader.machine.qmp import Qmp
-from grader.machine.registers import Registers, parse_registers
+from grader.machine.registers import Registers
 from grader.machine.symbols import Place, SymbolMissing, SymbolTable, Types
 from grader.machine.witness import Witness
 
@@ -35,14 +35,8 @@ def _program_symbols(elf: Path, _modified: int) -> SymbolTable:
 class Inspection:
     """A stopped machine. Addresses and sizes are in bytes; `cr3` is that of the running process if not given."""
 
-    witness = Witness.QEMU
-    """The emulator that it is made of."""
-
-    def __init__(
-        self, gdb: GdbRemote, monitor: Qmp, symbols: SymbolTable, programs: Mapping[str, Path], memory_bytes: int
-    ) -> None:
-        self._gdb = gdb
-        self._qmp = monitor
+    def __init__(self, control: Control, symbols: SymbolTable, programs: Mapping[str, Path], memory_bytes: int) -> None:
+        self._control = control
         self._memory_bytes = memory_bytes
         self._registers: Registers | None = None
         self.symbols = symbols
@@ -50,10 +44,15 @@ class Inspection:
         self.programs = programs
         """ELF files of the programs that may run, by name."""
 
+    @property
+    def witness(self) -> Witness:
+        """The emulator that it is made of."""
+        return self._control.witness
+
     def registers(self) -> Registers:
         """All registers, privilege level and cached descriptors included."""
         if self._registers is None:
-            self._registers = parse_registers(self._qmp.human("info registers"))
+            self._registers = self._control.registers()
         return self._registers
 
     # Memory
@@ -64,14 +63,14 @@ class Inspection:
             size = f"there are {self._memory_bytes >> 20} MB"
             raise UnreadableMemory(f"no memory answers at the physical address {address:#010x}: {size}")
         try:
-            return self._gdb.read(address, length)
+            return self._control.read(address, length)
         except StubError as error:
             raise UnreadableMemory(f"no memory answers at the physical address {address:#010x}") from error
 
     def write_physical(self, address: int, data: bytes) -> None:
         """Write physical memory: for tests that damage something on purpose."""
         try:
-            self._gdb.write(address, data)
+            self._control.write(address, data)
         except StubError as error:
             raise UnreadableMemory(f"no memory answers at the physical address {address:#010x}") from error
 
@@ -114,6 +113,13 @@ class Inspection:
         """The global descriptor table, entry by entry."""
         table = self.registers().gdtr
         return decode_table(self.read_virtual(table.base, min(table.limit + 1, 8 * 8192)))
+
+    def ldt(self) -> tuple[Segment | Gate, ...]:
+        """The local descriptor table that LDTR names, entry by entry; empty when LDTR is null."""
+        table = self.registers().ldtr
+        if table.selector & ~3 == 0:
+            return ()
+        return tuple(decode_table(self.read_virtual(table.base, min(table.limit + 1, 8 * 8192))))
 
     def idt(self) -> list[Gate]:
         """The interrupt descriptor table, gate by gate; shorter than 256 where its limit ends it."""
@@ -270,4 +276,4 @@ class Inspection:
 
     def instructions(self) -> int:
         """Instructions executed since power-on: exact, and the same in every run of the same image."""
-        return int(self._qmp.command("query-replay")["icount"])
+        return self._control.instructions()

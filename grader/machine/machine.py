@@ -23,16 +23,18 @@ from grader import untrusted
 from grader.faults import Ungradable
 from grader.host.sandbox import Sandbox
 from grader.machine import explain
-from grader.machine.disk import DISK_NAME, Disk
+from grader.machine.control import Control
+from grader.machine.disk import Disk
 from grader.machine.emulator import Emulator, Setup
 from grader.machine.execution import PROBE_END, Execution, Stop
-from grader.machine.faults import NotAsRequired
+from grader.machine.faults import NotAsRequired, NotOnThisMachine
 from grader.machine.firmware import bios, option_rom
-from grader.machine.interrupts import Interrupter
 from grader.machine.keyboard import scan_codes
+from grader.machine.qemu import Qemu
 from grader.machine.qmp import QmpClosed
 from grader.machine.report import ENTRY, LOG_MAX, Report, agreed, reports_in_memory, reports_on_console
 from grader.machine.symbols import SymbolTable
+from grader.machine.witness import Witness
 
 __all__ = ["WALL_CAP", "Machine", "Stop"]
 
@@ -47,16 +49,23 @@ class Machine(Execution):
 
     def __init__(
         self,
-        emulator: Emulator,
+        control: Control,
         *,
         symbols: SymbolTable,
         programs: Mapping[str, Path],
+        memory_bytes: int,
         guest_seconds: float,
         wall_cap: float,
     ) -> None:
         """Use `Machine.start`."""
-        super().__init__(emulator, symbols=symbols, programs=programs, guest_seconds=guest_seconds, wall_cap=wall_cap)
-        self._interrupter = Interrupter(emulator.qtest, self._qmp)
+        super().__init__(
+            control,
+            symbols=symbols,
+            programs=programs,
+            memory_bytes=memory_bytes,
+            guest_seconds=guest_seconds,
+            wall_cap=wall_cap,
+        )
         self._serial_seen = 0
         self._trace_file: Path | None = None
         self.nonce = 0
@@ -79,38 +88,47 @@ class Machine(Execution):
         exit_device: bool = False,
         disk: Disk = Disk.SOUND,
         trace: Path | None = None,
+        witness: Witness = Witness.QEMU,
     ) -> Machine:
         """Start a machine with a disk image, stopped before its first instruction.
 
         `guest_seconds` (2 to 30, the next even number) of guest time may pass in all; `wall_cap` is in seconds
         of the host. `trace` is a file that gets the end of the emulator's log of interrupts when the machine ends.
-        Raises Ungradable when there is no emulator or it does not start.
+        `witness` is the emulator. Raises Ungradable when it is not there or does not start, NotOnThisMachine when it
+        cannot do what the other words ask for.
         """
         setup = Setup(memory_mb, screen, exit_device, trace is not None, disk)
         known = symbols if symbols is not None else SymbolTable.empty()
-        machine = _started(image, setup, sandbox, known, programs or {}, guest_seconds, wall_cap)
+        machine = _started(image, setup, sandbox, known, programs or {}, guest_seconds, wall_cap, witness)
         machine.probe = probe
         if probe is not None:
             machine.guard_probe(probe)
         machine._trace_file = trace
         traced = replace(setup, trace=True)
-        machine._again = lambda: _started(image, traced, sandbox, known, {}, guest_seconds, wall_cap)
+        machine._again = lambda: _started(image, traced, sandbox, known, {}, guest_seconds, wall_cap, witness)
         return machine
 
     def close(self) -> None:
         """End the machine. May be called twice."""
         if self._trace_file is not None and not self._closed:
             with contextlib.suppress(OSError):
-                self._emulator.drain_messages()
-                self._trace_file.write_bytes(bytes(self._emulator.messages))
+                self._control.drain_messages()
+                self._trace_file.write_bytes(self._control.messages())
         super().close()
+
+    @property
+    def emulator(self) -> Emulator:
+        """QEMU's process and its lines. Raises NotOnThisMachine for another emulator."""
+        if not isinstance(self._control, Qemu):
+            raise NotOnThisMachine(f"{self.witness.label} cannot be handed over to GDB")
+        return self._control.emulator
 
     # The serial line
 
     @property
     def serial_bytes(self) -> int:
         """How many bytes the guest wrote on COM1 so far, those of a flood that were not kept included."""
-        return self._emulator.serial.buffer.total
+        return self._control.serial.buffer.total
 
     def serial_text(self) -> str:
         """The serial output as text that can be shown anywhere."""
@@ -147,7 +165,7 @@ class Machine(Execution):
                 found.append(match)
             return bool(found)
 
-        self._emulator.serial.drain()
+        self._control.serial.drain()
         shown = untrusted.plain(pattern.pattern if isinstance(pattern, re.Pattern) else pattern)
         while not arrived():
             self._go(f"{shown!r} on the serial line", arrived)
@@ -156,7 +174,7 @@ class Machine(Execution):
         return found[0]
 
     def _search(self, expression: re.Pattern[bytes]) -> re.Match[bytes] | None:
-        buffer = self._emulator.serial.buffer
+        buffer = self._control.serial.buffer
         data = buffer.since(self._serial_seen)
         match = expression.search(data)
         if match is not None:
@@ -224,12 +242,12 @@ class Machine(Execution):
     def inject_irq(self, number: int) -> None:
         """Raise interrupt request line 0 (timer) to 15, to be delivered before the next instruction that allows it."""
         self._interfered = True
-        self._interrupter.raise_line(number)
+        self._control.raise_irq(number)
 
     def inject_nmi(self) -> None:
         """A non-maskable interrupt, before the next instruction."""
         self._interfered = True
-        self._qmp.command("inject-nmi")
+        self._control.raise_nmi()
 
     def write_physical(self, address: int, data: bytes) -> None:
         """Write physical memory."""
@@ -239,12 +257,11 @@ class Machine(Execution):
     def silence_disk(self) -> None:
         """From now on the disk answers one more request, and then stays busy for minutes."""
         self._interfered = True
-        limits = dict.fromkeys(("bps_rd", "bps_wr", "iops", "iops_rd", "iops_wr"), 0)
-        self._qmp.command("block_set_io_throttle", device=DISK_NAME, bps=1, **limits)
+        self._control.silence_disk()
 
     def disk(self) -> bytes:
         """The present contents of the guest's disk."""
-        return self._emulator.disk()
+        return self._control.disk()
 
     # What it is now
 
@@ -264,12 +281,27 @@ def _started(
     programs: Mapping[str, Path],
     guest_seconds: float,
     wall_cap: float,
+    witness: Witness,
 ) -> Machine:
-    emulator = Emulator(image, option_rom() if setup.screen else bios(), setup, sandbox)
-    machine = Machine(emulator, symbols=symbols, programs=programs, guest_seconds=guest_seconds, wall_cap=wall_cap)
+    machine = Machine(
+        _control(image, setup, sandbox, witness),
+        symbols=symbols,
+        programs=programs,
+        memory_bytes=setup.memory_mb << 20,
+        guest_seconds=guest_seconds,
+        wall_cap=wall_cap,
+    )
     try:
         machine.connect()
     except BaseException:
         machine.close()
         raise
     return machine
+
+
+def _control(image: bytes, setup: Setup, sandbox: Sandbox | None, witness: Witness) -> Control:
+    if witness is Witness.BOCHS:
+        from grader.machine.bochs import Bochs  # no import of it for those who never ask for it
+
+        return Bochs.started(image, setup, sandbox)
+    return Qemu(Emulator(image, option_rom() if setup.screen else bios(), setup, sandbox))

@@ -10,13 +10,11 @@ import socket
 from typing import Any
 
 from grader.faults import Ungradable
+from grader.machine.faults import EmulatorGone
 
 
-class QmpClosed(Ungradable):
+class QmpClosed(EmulatorGone):
     """The emulator has gone, and its monitor with it."""
-
-    def __init__(self) -> None:
-        super().__init__("the emulator ended while it was asked")
 
 
 class QmpError(Exception):
