@@ -12,4 +12,5 @@ int main(const char *argument)
 {
     (void)argument;
     heartbeat_serve(record, seal);
+    return 0;
 }

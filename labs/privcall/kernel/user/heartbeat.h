@@ -14,10 +14,10 @@
 /* Computes the seal of a response; how, and where the key is, differs between the two programs. */
 typedef uint32_t (*heartbeat_seal_t)(const void *bytes, uint32_t length);
 
-/* Serves lines `<claimed length> <text>` from the console, for ever: prints
+/* Serves lines `<claimed length> <text>` from the console, until an empty one comes: prints
  * `response <the bytes in hexadecimal> mac <the seal in 8 hexadecimal digits>`. The text is put
  * into `record`, of HEARTBEAT_RECORD_SIZE bytes. */
-_Noreturn void heartbeat_serve(char *record, heartbeat_seal_t seal);
+void heartbeat_serve(char *record, heartbeat_seal_t seal);
 
 /* The seal: a checksum (FNV-1a) of the key and the bytes. It stands for a real code such as HMAC,
  * and is much too weak to be one. */

@@ -29,24 +29,28 @@ static void respond(const char *bytes, uint32_t length, uint32_t seal)
     print_format("response %s mac %08x\n", text, seal);
 }
 
+static void serve_line(const char *line, char *record, heartbeat_seal_t seal)
+{
+    const uint32_t claimed = parse_number(line);
+    const char *text = text_of(line);
+    const size_t given = strlen(text);
+
+    memcpy(record, text, given < HEARTBEAT_RECORD_SIZE ? given : HEARTBEAT_RECORD_SIZE);
+    /* Here something is missing: a claim of more than was given. */
+    const uint32_t size = claimed < HEARTBEAT_CLAIM_MAX ? claimed : HEARTBEAT_CLAIM_MAX;
+    respond(record, size, seal(record, size));
+}
+
 void heartbeat_serve(char *record, heartbeat_seal_t seal)
 {
     char line[LINE_SIZE];
+    int length;
 
     print("heartbeat ready\n");
-    for (;;) {
-        const int length = read(line, sizeof line);
-        if (length <= 0) {
-            continue;
+    while ((length = read(line, sizeof line)) != 1) {
+        if (length > 0) {
+            line[length - 1] = '\0'; /* in place of the '\n' */
+            serve_line(line, record, seal);
         }
-        line[length - 1] = '\0'; /* in place of the '\n' */
-        const uint32_t claimed = parse_number(line);
-        const char *text = text_of(line);
-        const size_t given = strlen(text);
-
-        memcpy(record, text, given < HEARTBEAT_RECORD_SIZE ? given : HEARTBEAT_RECORD_SIZE);
-        /* Here something is missing: claimed should be no more than given. */
-        const uint32_t size = claimed < HEARTBEAT_CLAIM_MAX ? claimed : HEARTBEAT_CLAIM_MAX;
-        respond(record, size, seal(record, size));
     }
 }

@@ -23,4 +23,5 @@ int main(const char *argument)
 {
     (void)argument;
     heartbeat_serve(record, seal);
+    return 0;
 }
