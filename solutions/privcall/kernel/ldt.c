@@ -57,6 +57,9 @@ void ldt_load(const ldt_t *ldt)
 {
     uint16_t selector = 0;
 
+    /* The kernel uses neither FS nor GS, but its interrupt routines put them away and load them
+     * again: a selector of the table that goes would fault there, in the idle process. */
+    __asm__ volatile("mov %0, %%fs\n mov %0, %%gs" : : "r"(SELECTOR_USER_DATA));
     gdt_ldt = (segment_descriptor_t){0};
     if (ldt != NULL) {
         gdt_ldt = descriptor((virtual_address_t)ldt, sizeof *ldt - 1, ACCESS_LDT, 0);
