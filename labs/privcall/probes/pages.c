@@ -6,10 +6,10 @@
 #include "roles.h"
 
 #define PAGE       4096u
-#define MANY       50
+#define MANY       25
 #define MORE       0x20000000u /* where `reuse` maps memory */
 #define MORE_STEP  (256u << 10)
-#define MORE_STEPS 12
+#define MORE_STEPS 8
 
 static volatile uint32_t own_word = 42;
 

@@ -88,6 +88,14 @@ def write_virtual(machine: Machine, address: int, data: bytes, cr3: int | None =
         address, data = address + len(part), data[len(part) :]
 
 
+def expect_out_of_reach(machine: Machine, cr3: int | None = None) -> None:
+    """Fail when ring 3 can reach a page of PrivUser, or when there is none."""
+    pages = machine.mappings(cr3, start=PRIVUSER_START, end=PRIVUSER_END)
+    assert pages, "there is no page of PrivUser"
+    for page in pages:
+        assert not page.user, f"ring 3 can reach a page of PrivUser: {page}"
+
+
 def word(value: int) -> bytes:
     """A 32-bit number as it lies in memory."""
     return (value & 0xFFFFFFFF).to_bytes(4, "little")

@@ -1,0 +1,209 @@
+"""Stage 3: the fence. To paging ring 2 is the supervisor, so only the limits of segments keep it out of the kernel."""
+
+from __future__ import annotations
+
+from privuser import (
+    DONE,
+    GENERAL_PROTECTION,
+    KBASE,
+    PAGE_FAULT,
+    PRIVUSER_END,
+    PRIVUSER_START,
+    STACK_FAULT,
+    drawn_word,
+    expect,
+    faults_in_privuser,
+    mix,
+    plant,
+    word,
+)
+
+from grader.machine import Machine
+from grader.machine.audit import Audit
+from grader.machine.report import Report
+from grader.machine.witness import Witness
+from grader.testing.boots import Boots
+from grader.testing.plugin import graded
+
+PROBE = "fence"
+SEGMENTS = ["ds", "es", "fs", "gs", "ss"]
+DATA_SEGMENTS = SEGMENTS[:4]
+PRIVILEGED = [
+    *("cli", "sti", "hlt", "in", "out", "outs", "read_cr0", "write_cr0", "read_cr2", "read_cr3", "write_cr3"),
+    *("read_cr4", "write_cr4", "read_dr7", "write_dr7", "lgdt", "lidt", "lldt", "ltr", "lmsw", "clts", "invd"),
+    *("wbinvd", "invlpg", "rdmsr", "wrmsr", "jump_ring_0", "call_ring_0", "retf_ring_0", "iret_ring_0", "call_task"),
+    *("int_timer", "int_fault", "load_kernel_ds", "load_kernel_ss", "load_user_ss", "jump_user_code"),
+]
+"""What ring 2 may not do: the names of FENCE_INSTRUCTIONS in probes/fence.h."""
+
+INTERRUPT_FLAG, IOPL = 0x200, 0x3000
+
+
+def started(boot: Boots, role: str, secret: int, **parameters: object) -> Machine:
+    """The probe in a role, with its secret planted."""
+    machine = boot(PROBE, role=role, **parameters)
+    machine.run_to("main", program=PROBE)
+    plant(machine, "fence_secret", PROBE, word(secret))
+    return machine
+
+
+def expect_what_is_allowed(machine: Machine, report: Report, secret: int) -> None:
+    """Ring 2 reads and writes PrivUser and ordinary memory, through its own selector and the user's."""
+    own = {f"own-{segment}": machine.nonce + number & 0xFFFFFFFF for number, segment in enumerate(SEGMENTS)}
+    users = {f"user-{segment}": machine.nonce + number & 0xFFFFFFFF for number, segment in enumerate(SEGMENTS)}
+    expect(report, "ring 2 reads ordinary memory", {**own, **users, "written": machine.nonce})
+    expect(report, "ring 2 reads PrivUser", {f"secret-{segment}": secret for segment in SEGMENTS})
+
+
+@graded(
+    stage=3,
+    points=6,
+    handout="the-fence",
+    usually="the user's data segment, or one of PrivUser's, still reaches up to 4 GB",
+)
+def test_no_descriptor_of_an_outer_ring_reaches_the_kernel(boot: Boots, seed: int) -> None:
+    """In the GDT and in each LDT that is ever loaded, what ring 1, 2 or 3 can load ends below KBASE; no gate leads further
+    in than ring 2.
+    """
+    secret = drawn_word(seed)
+    machine = boot("calls", role="both", a=20_000)
+    machine.run_to("main", program="calls")
+    audit = Audit(machine)
+    machine.run_to("look_here", program="calls", times=2)
+    audit.look()
+    machine.run_to("calls_compute", program="calls")
+    audit.look()
+    report = machine.finish()
+    audit.check()
+    assert report["first"] >> 31 == report["second"] >> 31 == 0, "the two processes' privcalls failed"
+    machine = boot("calls", role="first")
+    machine.run_to("main", program="calls")
+    plant(machine, "calls_secret", "calls", word(secret))
+    audit = Audit(machine)
+    machine.run_to("calls_mix", program="calls")
+    audit.look()
+    report = machine.finish()
+    audit.check()
+    assert report["result"] == mix(secret, machine.nonce, 2, 3, 4)
+
+
+@graded(
+    stage=3, points=2, handout="the-fence", usually="an LDT lies in PrivUser or on a page of the user's"
+)
+def test_the_tables_are_the_kernels(boot: Boots, seed: int) -> None:
+    """GDT, IDT, LDT and task state lie in the kernel's memory, in pages of the supervisor's."""
+    secret = drawn_word(seed)
+    machine = started(boot, "flags", secret)
+    machine.run_to("flags_after_popf", program=PROBE)
+    now = machine.registers()
+    assert now.cpl == 2
+    tables = {"GDT": now.gdtr, "IDT": now.idtr, "LDT": now.ldtr, "task state": now.tr}
+    for name, table in tables.items():
+        assert table.base >= KBASE, f"the {name} lies at {table.base:#010x}, below KBASE: ring 2 can write it"
+        for place in (table.base, table.base + table.limit):
+            page = machine.walk(place)
+            assert page.present and not page.user, f"the {name} lies where it must not: {page}"
+    report = machine.finish()
+    assert PRIVUSER_START <= report["secret-at"] < PRIVUSER_END
+
+
+@graded(stage=3, points=3, handout="stacks-ports-flags", usually="SS1, the I/O bitmap's offset, or IOPL was left open")
+def test_the_task_state_opens_nothing(boot: Boots, seed: int) -> None:
+    """There is no stack for ring 1, ring 2's lies in PrivUser, no port is allowed, and IOPL is 0: POPF in ring 2 changes
+    neither that nor the interrupt flag.
+    """
+    secret = drawn_word(seed)
+    machine = started(boot, "flags", secret)
+    machine.run_to("flags_after_popf", program=PROBE)
+    now, task = machine.registers(), machine.tss()
+    assert task.ss1 & ~3 == 0, f"there is a stack for ring 1: SS1 is {task.ss1:#x}"
+    assert task.ss2 & 3 == 2, f"SS2 is {task.ss2:#x}, which is no segment of ring 2's"
+    assert PRIVUSER_START < task.esp2 <= PRIVUSER_END, f"ESP2 is {task.esp2:#010x}, not in PrivUser"
+    ports = task.allowed_ports()
+    assert not ports, f"the I/O bitmap allows {len(ports)} ports, the first is {ports[0]:#x}"
+    assert now.cpl == 2 and now.iopl == 0, f"IOPL is {now.iopl} in ring {now.cpl}"
+    assert now.interrupts_enabled, "interrupts are off in ring 2"
+    machine.run_to("look_here", program=PROBE)
+    assert machine.registers().iopl == 0
+    report = machine.finish()
+    for case in ("plain", "iopl", "no-if", "both"):
+        flags = report[case]
+        assert not flags & IOPL, f"POPF in ring 2 set IOPL: EFLAGS is {flags:#x} ({case})"
+        assert flags & INTERRUPT_FLAG, f"ring 2 runs with interrupts off: EFLAGS is {flags:#x} ({case})"
+
+
+@graded(stage=3, points=4, handout="stacks-ports-flags", usually="the gate leads to ring 0 or 1, or IOPL is not 0")
+def test_ring_2_executes_no_privileged_instruction(boot: Boots) -> None:
+    """Everything that only ring 0 may do, and every way to ring 0 but a system call, ends ring 2 with vector 13."""
+    machine = boot(PROBE, role="privileged", guest_seconds=6)
+    report = machine.finish()
+    expect(report, "in ring 2", dict.fromkeys(PRIVILEGED, GENERAL_PROTECTION))
+    expect(report, "a privcall without such an instruction", {"none": DONE})
+    said = faults_in_privuser(machine.serial)
+    assert said == [(PROBE, 13, "general protection")] * len(PRIVILEGED), f"the console says {said}"
+
+
+@graded(
+    stage=3,
+    points=4,
+    handout="the-fence",
+    usually="PrivUser's data segment has a limit that is too large, or counts the wrong way",
+    witnesses=(Witness.BOCHS,),
+)
+def test_ring_2_cannot_touch_the_kernels_memory(boot: Boots, seed: int) -> None:
+    """Reads and writes from KBASE - 1 to the last word of memory, of tables, stacks and the screen end ring 2 with
+    vector 13.
+    """
+    secret = drawn_word(seed)
+    machine = started(boot, "addresses", secret, guest_seconds=6)
+    machine.run_to("look_here", program=PROBE)
+    now, task = machine.registers(), machine.tss()
+    targets = [now.gdtr.base, now.ldtr.base, now.tr.base, (now.cr3 & ~0xFFF) + KBASE, task.esp0 - 4]
+    plant(machine, "fence_targets", PROBE, b"".join(map(word, targets)))
+    report = machine.finish()
+    places = ["KBASE", "KBASE-1", "0xFFFFFFFC", "kernel-code", "screen", "GDT", "LDT", "TSS", "page-directory"]
+    expect(report, "ring 2 reads, writes at", dict.fromkeys([*places, "kernel-stack"], GENERAL_PROTECTION))
+    expect_what_is_allowed(machine, report, secret)
+
+
+@graded(
+    stage=3,
+    points=3,
+    handout="the-fence",
+    usually="the user's own data segment is still flat: ring 2 may load it",
+    witnesses=(Witness.BOCHS,),
+)
+def test_no_selector_helps_ring_2_over_the_fence(boot: Boots, seed: int) -> None:
+    """Through every selector that ring 2 can load, in DS, ES, FS and GS, KBASE is out of reach; SS takes only ring 2's
+    own, and ends there too.
+    """
+    secret = drawn_word(seed)
+    machine = started(boot, "selectors", secret, guest_seconds=6)
+    report = machine.finish()
+    found = report.all("selector")
+    assert 0x14 in found and 0x20 in found, f"ring 2 can read through {found}, not through its own and the user's"
+    beyond = {segment: GENERAL_PROTECTION for segment in DATA_SEGMENTS}
+    expect(report, f"ring 2 reads at KBASE through the selectors {', '.join(map(hex, found))}", beyond)
+    expect(report, "ring 2 reads beyond its stack segment", {"own-ss-beyond": STACK_FAULT, "own-ss-last": STACK_FAULT})
+    loads = {"user-ss": GENERAL_PROTECTION, "user-ss-rpl2": GENERAL_PROTECTION}
+    expect(report, "ring 2 loads SS with the user's segment", loads)
+    expect_what_is_allowed(machine, report, secret)
+
+
+@graded(
+    stage=3,
+    points=3,
+    handout="the-fence",
+    usually="the code segment has no limit: a limit for data alone is not enough",
+    witnesses=(Witness.BOCHS,),
+)
+def test_ring_2_cannot_run_or_push_beyond_the_fence(boot: Boots, seed: int) -> None:
+    """Jumps and calls to the kernel's code, and a stack pointer in its memory, end ring 2 with vectors 13 and 12."""
+    secret = drawn_word(seed)
+    machine = started(boot, "beyond", secret)
+    report = machine.finish()
+    runs = dict.fromkeys(["run_kernel", "call_beyond"], GENERAL_PROTECTION)
+    pushes = dict.fromkeys(["push_beyond", "call_on_beyond"], STACK_FAULT)
+    expect(report, "ring 2 beyond the fence", {**runs, **pushes})
+    expect(report, "a privcall that stays inside", {"none": DONE})
+    expect_what_is_allowed(machine, report, secret)
