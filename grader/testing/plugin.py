@@ -171,6 +171,10 @@ def _outcome(item: pytest.Item, call: pytest.CallInfo[None]) -> Outcome:
         facts["boots"] = len(boots.machines)
         facts["guest_instructions"] = sum(explanation.instructions(machine) for machine in boots.machines)
     if call.excinfo is None:
+        wanted = item.config.stash[SETTING].step if SETTING in item.config.stash else None
+        if wanted is not None and not (sweep is not None and sweep.used):
+            reason = f"the test sweeps over no instructions: there is no step {wanted}"
+            return Outcome(item.name, Verdict.UNGRADABLE, reason, **facts)
         return Outcome(item.name, Verdict.PASSED, **facts)
     moment = sweep.moment if sweep is not None else None
     if moment is not None:

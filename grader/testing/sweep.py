@@ -51,7 +51,8 @@ class Window:
     until_ring: int | None = None
     """It ends with the instruction that changes the privilege level to this one, instead."""
     rings: tuple[int, ...] = ()
-    """Only moments at one of these privilege levels are steps; all when empty."""
+    """Only moments at one of these privilege levels are steps; all when empty. The kernel's own, where interrupts wait
+    anyhow, cost most: they are come to instruction by instruction."""
     longest: int = LONGEST
     """Instructions that are looked at, at most."""
 
@@ -63,9 +64,9 @@ class Step:
     number: int
     address: int
     """The next instruction."""
-    _machine: Machine
-    _window: Window
-    _end: _End
+    _machine: Machine = field(repr=False)
+    _window: Window = field(repr=False)
+    _end: _End = field(repr=False)
 
     def finish(self) -> None:
         """Run to the window's end, in the address space (and, of a function, on the stack) in which it began."""
@@ -138,6 +139,8 @@ class Sweep:
     def __init__(self, only: int | None = None, shown: Callable[[str], None] | None = None) -> None:
         self.moment: Step | None = None
         """The step that the machine was last disturbed at, while its consequences are awaited."""
+        self.used = False
+        """Whether the test came to any step."""
         self._only = only
         self._shown = shown
 
@@ -155,6 +158,7 @@ class Sweep:
             cr3 = _enter(machine, window)
             _go_on(machine, trace, number, cr3)
             self.moment = Step(number, machine.eip(), machine, window, end)
+            self.used = True
             if self._shown is not None:
                 self._shown(str(self.moment))
             yield self.moment
@@ -169,8 +173,8 @@ class Sweep:
             if trace.addresses and end.reached(machine):
                 end.address = machine.eip()
                 break
-            wanted = not window.rings or machine.registers().cpl in window.rings
-            trace.add(machine.eip(), wanted, in_kernel)
+            address = machine.eip()
+            trace.add(address, _wanted(machine, window, address), in_kernel)
             machine.step()
         return end, trace
 
@@ -183,6 +187,15 @@ class Sweep:
         if not trace.steps:
             raise Ungradable("the window has no instruction in the rings that the sweep is about")
         return strided(trace.steps, most)
+
+
+def _wanted(machine: Machine, window: Window, address: int) -> bool:
+    """Whether the next instruction can be a step."""
+    if not window.rings:
+        return True
+    if address >= KERNEL and 0 not in window.rings:
+        return False  # without the time that it takes to ask for the ring
+    return machine.registers().cpl in window.rings
 
 
 def strided(numbers: list[int], most: int) -> list[int]:

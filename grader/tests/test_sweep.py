@@ -90,6 +90,7 @@ def test_one_step_alone(machine: Machine) -> None:
     steps: list[Step] = list(Sweep(only=7, shown=shown.append)(machine, Window(OPERATION), most=2))
     assert [step.number for step in steps] == [7]
     assert machine.registers().ecx == 1
+    assert repr(steps[0]) == f"Step(number=7, address={OPERATION + 12})"
     assert shown == [f"at step 7 ({OPERATION + 12:#010x})"]
 
 
