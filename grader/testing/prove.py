@@ -7,6 +7,11 @@ workers, so that an answer costs no start of anything but machines.
 Every answer is graded whole once. Further runs are of the tests that decide about it: all for the reference; for the
 starter and `stage:K` those on both sides of the border, stages K and K + 1; for a mutant those that it must fail. The
 others have as many chances to waver as there are answers.
+
+A run is known by its verdict, its message and the instructions that its guests executed. Where three of them agree to
+the last instruction (one of the three beside busy loops, when load is asked for), each was the same computation, and
+so would the others be. All runs that were asked for are made where they differ: guests that wait for a disk or a
+console execute more or fewer instructions until it answers.
 """
 
 from __future__ import annotations
@@ -38,6 +43,9 @@ from grader.testing.verdict import Outcome, Requirement, Verdict
 
 BUSY_LOOPS = 2
 BUILDERS = 2
+
+STEADY_RUNS = 3
+"""Runs of a test that tell whether it repeats itself to the instruction."""
 
 RETRIES_MAX = 200
 """Among thousands of tests, those that a busy computer made ungradable and that are tried once more."""
@@ -77,6 +85,12 @@ class Proof:
             elif verdicts and verdicts[0] is not wanted:
                 found.append(f"{requirement.name} must be {wanted}, but it is {verdicts[0]}; {_why(outcomes)}")
         return found
+
+    def steady(self, test: str) -> bool:
+        """Whether all runs of a test so far were the same to the instruction, as far as that can be known."""
+        outcomes = self.outcomes[test]
+        known = all(outcome.guest_instructions or not outcome.boots for outcome in outcomes)
+        return known and len({(one.verdict, one.message, one.guest_instructions) for one in outcomes}) == 1
 
     def score(self, requirements: Sequence[Requirement]) -> float:
         """Points in the first run."""
@@ -158,10 +172,11 @@ class Prover:
         self.problems: list[str] = []
         self.seconds = 0.0
         self._sandboxed = sandboxed
+        self._expected = 0
 
     def run(self, *, runs: int, load: bool, workers: int, answers: Sequence[str], progress: Progress) -> None:
-        """Grade every answer `runs` times (after the first time by the tests that decide about it), and once more
-        beside busy loops when `load` is asked for.
+        """Grade every answer whole, then up to `runs` times by the tests that decide about it, and once more beside
+        busy loops when `load` is asked for.
 
         Raises WrongUse, MutantError, MarkerError, Ungradable or PoolError.
         """
@@ -172,15 +187,20 @@ class Prover:
             self.problems += inspect(self.lab, self.requirements)
             chosen = _only(chosen, answers)
             self.proofs = {expectation.answer: Proof(expectation) for expectation in chosen}
-            again = sum(len(self._decisive(expectation)) for expectation in chosen)
-            progress.total(len(chosen) * len(self.requirements) + again * (runs - 1 + load))
+            self._expect(len(chosen) * len(self.requirements), progress)
             settings = self._first_run(pool, progress)
-            self._more_runs(pool, settings, runs - 1, progress)
             if load:
-                progress.say("beside busy loops")
                 with busy(BUSY_LOOPS):
-                    self._more_runs(pool, settings, 1, progress)
+                    self._more_runs(pool, settings, 1, progress, "beside busy loops")
+            few = min(runs - 1, STEADY_RUNS - 1 - load)
+            self._more_runs(pool, settings, few, progress, "again")
+            self._more_runs(pool, settings, runs - 1 - few, progress, "what is not the same to the instruction")
         self.seconds = time.monotonic() - began
+
+    def _expect(self, tests: int, progress: Progress) -> None:
+        """So many more tests will be run."""
+        self._expected += tests
+        progress.total(self._expected)
 
     def _first_run(self, pool: Pool, progress: Progress) -> dict[str, Setting]:
         """Build every answer, and test each one as soon as it is built."""
@@ -228,13 +248,21 @@ class Prover:
             return [requirement for requirement in self.requirements if requirement.stage in (done, done + 1)]
         return self.requirements
 
-    def _more_runs(self, pool: Pool, settings: Mapping[str, Setting], runs: int, progress: Progress) -> None:
-        for run in range(runs):
-            for answer, setting in settings.items():
-                self._submit(pool, answer, setting, self._decisive(self.proofs[answer].expectation))
-            while pool.outstanding:
-                progress.say(f"again, {runs - run} times")
-                self._collect(pool, progress, 1.0)
+    def _more_runs(self, pool: Pool, settings: Mapping[str, Setting], runs: int, progress: Progress, why: str) -> None:
+        """Repeat the tests that decide about each answer, but for those that are known to repeat themselves."""
+        for answer, setting in settings.items():
+            again = [known for known in self._decisive(self.proofs[answer].expectation) if self._wavers(answer, known)]
+            self._expect(runs * len(again), progress)
+            for requirement in again:
+                self._submit(pool, answer, setting, [requirement] * runs)
+        while pool.outstanding:
+            progress.say(why)
+            self._collect(pool, progress, 1.0)
+
+    def _wavers(self, answer: str, requirement: Requirement) -> bool:
+        """Whether another run may tell something new."""
+        proof = self.proofs[answer]
+        return len(proof.outcomes[requirement.name]) < STEADY_RUNS or not proof.steady(requirement.name)
 
     def _submit(self, pool: Pool, answer: str, setting: Setting, requirements: Sequence[Requirement]) -> None:
         facts = setting.to_dict()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,8 +14,9 @@ from grader.faults import HandinFault, WrongUse
 from grader.paths import Project
 from grader.progress import Progress
 from grader.results import proof_board
-from grader.testing.prove import Prover
+from grader.testing.prove import Expectation, Proof, Prover
 from grader.testing.setting import Setting
+from grader.testing.verdict import Outcome, Verdict
 
 LAB = """
 title = "Demo"
@@ -149,6 +151,30 @@ def test_what_is_wrong_is_found(
     prover = prove(project, {**SOUND, answer: passing}, monkeypatch, runs=2)
     assert not prover.sound
     assert said in problems(prover)
+
+
+def test_runs_are_made_while_they_may_tell_something_new(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Three that agree say what ten would; where runs differ, all are made."""
+    prover = prove(project, {**SOUND, "reference": "one+two+three?"}, monkeypatch, runs=10)
+    runs = {test: len(outcomes) for test, outcomes in prover.proofs["reference"].outcomes.items()}
+    assert runs == {"test_one": 3, "test_two": 3, "test_three": 10}
+
+
+def test_what_makes_two_runs_the_same() -> None:
+    """Verdict, message and the guest's instructions; a machine whose instructions are not known proves nothing."""
+    run = Outcome("test", Verdict.FAILED, "why", guest_instructions=1000, boots=1)
+    for other, same in (
+        (run, True),
+        (replace(run, guest_instructions=1001), False),
+        (replace(run, message="another reason"), False),
+        (replace(run, verdict=Verdict.PASSED), False),
+    ):
+        proof = Proof(Expectation("reference", frozenset(), ""))
+        proof.outcomes["test"] += [run, other]
+        assert proof.steady("test") is same
+    unknown = Proof(Expectation("reference", frozenset(), ""))
+    unknown.outcomes["test"] += [replace(run, guest_instructions=0)] * 3
+    assert not unknown.steady("test")
 
 
 def test_faults_of_the_labs_texts_are_found(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
