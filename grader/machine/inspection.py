@@ -90,6 +90,16 @@ class Inspection:
             length -= size
         return b"".join(parts)
 
+    def write_virtual(self, address: int, data: bytes, cr3: int | None = None) -> None:
+        """Write memory through the guest's page tables, whatever rights they give. Raises UnreadableMemory."""
+        while data:
+            found = self.walk(address, cr3)
+            if found.physical is None:
+                raise UnreadableMemory(str(found))
+            size = min(len(data), found.page_bytes - address % found.page_bytes)
+            self.write_physical(found.physical, data[:size])
+            address, data = (address + size) & 0xFFFFFFFF, data[size:]
+
     def read_u32(self, address: int, cr3: int | None = None) -> int:
         """A 32-bit number at a virtual address."""
         return int.from_bytes(self.read_virtual(address, 4, cr3), "little")

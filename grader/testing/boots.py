@@ -167,7 +167,7 @@ class Boots:
             screen=screen,
             exit_device=exit_device,
             disk=disk,
-            **({} if self.witness is Witness.QEMU else {"witness": self.witness}),  # type: ignore[arg-type]
+            witness=self.witness,
         )
         machine.nonce = nonce
         self.machines.append(machine)

@@ -37,17 +37,9 @@ def machine(build: Build) -> Iterator[Machine]:
         yield machine
 
 
-def plant(machine: Machine, address: int, data: bytes, cr3: int | None = None) -> None:
-    """Write at a virtual address."""
-    for offset, byte in enumerate(data):
-        physical = machine.walk(address + offset, cr3).physical
-        assert physical is not None
-        machine.write_physical(physical, bytes([byte]))
-
-
 def test_nothing_is_found_where_nothing_is(machine: Machine) -> None:
     """Nor in memory that the kernel alone can read."""
-    plant(machine, machine.symbol("processes"), SECRET)
+    machine.write_virtual(machine.symbol("processes"), SECRET)
     assert secrecy.in_memory(machine, SECRET) == []
     kept_secret(machine, SECRET)
 
@@ -55,7 +47,7 @@ def test_nothing_is_found_where_nothing_is(machine: Machine) -> None:
 def test_memory_is_named_by_address_process_rights_and_frame(machine: Machine) -> None:
     """One sentence that says where to look."""
     address = machine.symbol("probe_log", "registers") + 100
-    plant(machine, address, SECRET)
+    machine.write_virtual(address, SECRET)
     frame = machine.walk(address).physical
     assert frame is not None
     (leak,) = places_of(machine, SECRET)
@@ -72,14 +64,14 @@ def test_every_process_is_searched(machine: Machine) -> None:
     """The parent waits, its memory is not mapped now: it is found all the same."""
     others = {cr3: name for cr3, name in secrecy.address_spaces(machine).items() if cr3 != machine.registers().cr3}
     cr3, name = next(iter(others.items()))
-    plant(machine, machine.symbol("probe_log", "registers"), SECRET, cr3)
+    machine.write_virtual(machine.symbol("probe_log", "registers"), SECRET, cr3)
     (leak,) = places_of(machine, SECRET)
     assert leak.process == name and name.startswith("registers (process ")
 
 
 def test_a_piece_of_it_across_two_pages_is_found(machine: Machine) -> None:
     """Half a key is a leak, and pages lie side by side only in the process's view."""
-    plant(machine, 0xBFFFC000 - 3, SECRET[4:12])
+    machine.write_virtual(0xBFFFC000 - 3, SECRET[4:12])
     (leak,) = secrecy.in_memory(machine, SECRET)
     assert leak.address == 0xBFFFC000 - 3
 
@@ -87,8 +79,8 @@ def test_a_piece_of_it_across_two_pages_is_found(machine: Machine) -> None:
 def test_words_below_the_stack_pointer_are_found(machine: Machine) -> None:
     """What a push left there is one word; the same word above it would be no sign of anything."""
     esp = machine.registers().esp
-    plant(machine, esp - 40, SECRET[8:12])
-    plant(machine, esp + 40, SECRET[:4])
+    machine.write_virtual(esp - 40, SECRET[8:12])
+    machine.write_virtual(esp + 40, SECRET[:4])
     (leak,) = places_of(machine, SECRET)
     assert str(leak).startswith(f"the stack, 40 bytes below the stack pointer, at {esp - 40:#010x} of registers")
 
