@@ -21,8 +21,10 @@ typedef struct {
     uint8_t *kernel_stack;             /* its lowest byte */
     physical_address_t page_directory; /* the address space */
     // STAGE 2 {
-    const ldt_t *ldt;                 /* the process's; NULL: it has no PrivUser */
-    virtual_address_t privuser_stack; /* the top of the stack for ring 2, of this thread alone */
+    /* The process's; NULL: it has no PrivUser. */
+    const ldt_t *ldt;
+    /* The top of the stack for ring 2, of this thread alone. */
+    virtual_address_t privuser_stack;
     // STAGE 2 }
 } process_context_t;
 
