@@ -242,18 +242,22 @@ static int buffers(void)
         crew_give_up("no_memory", 0);
     int handle = open_file("public");
     uint32_t treasure = PRIVUSER_START + (uint32_t)privcall(0, 0, 0, 0, 0);
-    const uint32_t places[] = {treasure,         PRIVUSER_START + 16, PRIVUSER_START - 8,
-                               PRIVUSER_END - 8, 0xc0000000u - 8,     KERNEL};
+    const uint32_t names[] = {treasure, PRIVUSER_START + 16, PRIVUSER_END - 8, KERNEL};
+    const uint32_t places[] = {treasure,         PRIVUSER_START + 16, PRIVUSER_START - 4,
+                               PRIVUSER_END - 8, 0xc0000000u - 4,     KERNEL};
+    for (uint32_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        const char *bad = (const char *)names[i];
+        must_fail(open_file(bad));
+        must_fail(read_file(bad, buffer, 0, 16));
+        must_fail(create_file(bad, buffer, 16));
+        must_fail(delete_file(bad));
+    }
     for (uint32_t i = 0; i < sizeof places / sizeof places[0]; i++) {
         void *bad = (void *)places[i];
-        must_fail(open_file(bad));
         must_fail(read_handle(handle, bad, 0, 16));
         must_fail(handle_name(handle, bad, 16));
         must_fail(read_file("public", bad, 0, 16));
-        must_fail(read_file(bad, buffer, 0, 16));
         must_fail(create_file("diary", bad, 16));
-        must_fail(create_file(bad, buffer, 16));
-        must_fail(delete_file(bad));
     }
     must_fail(read_handle(handle, (void *)MAPPED, 0, 0u - MAPPED + 16));
     must_fail(read_file("public", (void *)MAPPED, 0, PRIVUSER_START + 16 - MAPPED));

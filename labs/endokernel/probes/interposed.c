@@ -292,11 +292,17 @@ static void pass_buffer(uint32_t address, uint32_t length)
 {
     void *bad = (void *)address;
     must_fail(write(bad, length));
+    must_fail(list_processes(bad, length / sizeof(struct process_entry)));
+    must_fail(parameter("nonce", bad, length));
+}
+
+/* The same for strings, the first byte of which is not the program's. */
+static void pass_string(uint32_t address)
+{
+    const char *bad = (const char *)address;
     must_fail(spawn(bad, ""));
     must_fail(spawn(crew.program, bad));
-    must_fail(list_processes(bad, length / sizeof(struct process_entry)));
     must_fail(parameter(bad, (char *)MAPPED, 16));
-    must_fail(parameter("nonce", bad, length));
 }
 
 /* The grader stops here and plants the treasure. */
@@ -313,11 +319,13 @@ static int buffers(void)
         memory_map((void *)(PRIVUSER_START - PAGE), PAGE) != 0)
         crew_give_up("no_memory", 0);
     buffers_begin();
-    pass_buffer((uint32_t)privcall(INTERPOSED_WHERE, 0, 0, 0, 0) | PRIVUSER_START, 64);
-    pass_buffer(PRIVUSER_START, 64);
-    pass_buffer(KERNEL, 64);
+    uint32_t treasure = PRIVUSER_START + (uint32_t)privcall(INTERPOSED_WHERE, 0, 0, 0, 0);
+    const uint32_t places[] = {treasure, PRIVUSER_START, PRIVUSER_END - 32, KERNEL};
+    for (uint32_t i = 0; i < sizeof places / sizeof places[0]; i++) {
+        pass_buffer(places[i], 64);
+        pass_string(places[i]);
+    }
     pass_buffer(0xc0000000u - 32, 64);
-    pass_buffer(PRIVUSER_END - 32, 64);
     must_fail(write((void *)(PRIVUSER_START - 32), 64));
     must_fail(list_processes((void *)(PRIVUSER_START - 32), 2));
     must_fail(write((void *)MAPPED, 0xffffffffu - MAPPED + 2));

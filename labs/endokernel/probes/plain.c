@@ -90,10 +90,30 @@ static int killer(void)
     return 0;
 }
 
+/* The calls between monitors and the kernel, made by a program that has no monitor, and by one that
+ * has. */
+static int numbers(void)
+{
+    static const uint32_t values[] = {0, 1, 2, 0xffffffff, DOMAIN_BASE(1)};
+    uint32_t refused = 0;
+    for (uint32_t number = KERNEL_CALL_FIRST; number <= KERNEL_CALL_LAST; number++)
+        for (uint32_t i = 0; i < sizeof values / sizeof values[0]; i++)
+            refused +=
+                system_call(number, values[i], values[i], values[i], values[i], values[i]) < 0;
+    probe_report("refused", refused);
+    for (uint32_t domain = 0; domain <= 2; domain += 2)
+        probe_report("touch",
+                     (uint32_t)crew_wait(crew_start_program("borrower", "numbers", domain, 0)));
+    probe_report("vault", (uint32_t)crew_wait(crew_start_program("borrower", "vault_reads", 0, 0)));
+    probe_finish();
+    return 0;
+}
+
 int main(const char *argument)
 {
     static const struct crew_role roles[] = {
-        {"idle", idle}, {"jumps", jumps}, {"mixed", mixed}, {"killer", killer}, {NULL, NULL},
+        {"idle", idle},     {"jumps", jumps},     {"mixed", mixed},
+        {"killer", killer}, {"numbers", numbers}, {NULL, NULL},
     };
     return crew_play("plain", argument, roles);
 }

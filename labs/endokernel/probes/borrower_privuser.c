@@ -1,0 +1,4 @@
+/*
+ * The PrivUser of the probe `borrower`.
+ */
+#include "modules_policy.h"

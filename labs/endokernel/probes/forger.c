@@ -1,0 +1,138 @@
+/*
+ * A program of several domains (modules_policy.h) in which some try to pass for others: by returns
+ * that nobody is owed, by damaged stacks, by jumps into the middle of the stub.
+ */
+#include "domains.h"
+#include "thread.h"
+
+/* Makes a system call with the stack pointer in the vault's memory. */
+static int call_on_the_vaults_stack(void)
+{
+    static uint32_t saved;
+    int result;
+    __asm__ volatile("mov %%esp, %1\n"
+                     "mov %3, %%esp\n"
+                     "int $0x80\n"
+                     "mov %1, %%esp"
+                     : "=a"(result), "+m"(saved)
+                     : "a"(SYSTEM_CALL_OPEN_FILE), "r"(DOMAIN_BASE(VAULT) + 0x2000), "b"("secret")
+                     : "memory");
+    return result < 0 ? HARMLESS : HARMFUL;
+}
+
+static volatile uint32_t resumed;
+
+static void forging_thread(uint32_t place)
+{
+    while (asleep == 0)
+        yield();
+    ((void (*)(void))place)();
+    exit(0);
+}
+
+/* A second thread takes the return that the first one is owed. */
+static int steal_return(uint32_t place)
+{
+    static uint8_t stack[2048] __attribute__((aligned(16)));
+    thread_create(forging_thread, stack + sizeof stack, place);
+    in(VAULT, DO_SLEEP_NESTED, 6, 1);
+    return read_secret() >= 0 ? HARMFUL : HARMLESS;
+}
+
+/* Returns that nobody is owed, and returns to another place than the one that is. */
+static int forge(void)
+{
+    uint32_t place = (uint32_t)in(VAULT, DO_RETURNS, 0, 0);
+    switch (crew.a) {
+    case 0: /* from domain 0, with nothing to return from */
+        in(VAULT, DO_NEXT, MODULE, DO_PUBLIC);
+        if (resumed++ != 0)
+            return read_secret() < 0 ? HARMLESS : HARMFUL;
+        ((void (*)(void))place)();
+        return read_secret() < 0 ? HARMLESS : HARMFUL;
+    case 1: /* the module damages all of its stack but its return address, and returns to the vault
+             */
+        in(VAULT, DO_NEXT, MODULE, DO_DAMAGE);
+        return read_secret() < 0 ? HARMLESS : HARMFUL;
+    case 2: /* the same, with its return address */
+        in(VAULT, DO_NEXT, MODULE, DO_DAMAGE_MORE);
+        return read_secret() < 0 ? HARMLESS : HARMFUL;
+    case 3:
+        return call_on_the_vaults_stack();
+    case 4:
+        return steal_return(place);
+    default: /* the module jumps to code of the vault's, in the module's name */
+        in(MODULE, DO_JUMP, (uint32_t)loot, 0);
+        return HARMLESS;
+    }
+}
+
+#define FORGERIES 6
+
+static int forgeries(void)
+{
+    int pids[FORGERIES];
+    for (uint32_t way = 0; way < FORGERIES; way++)
+        pids[way] = crew_start("forge", way, 0);
+    sleep(12);
+    for (uint32_t way = 0; way < FORGERIES; way++) {
+        kill((uint32_t)pids[way]);
+        probe_report("forgery", (uint32_t)crew_wait(pids[way]));
+    }
+    probe_report("vault", (uint32_t)in(VAULT, DO_SECRET, 0, 0));
+    probe_finish();
+    return 0;
+}
+
+/* Jumps `a` bytes into the stub of domain_call, with the stub's arguments, the address of loot, in
+ * all registers and on the stack. */
+static int jump(void)
+{
+    static uint32_t stack[256];
+    for (uint32_t i = 0; i < sizeof stack / sizeof stack[0]; i++)
+        stack[i] = (uint32_t)loot;
+    stack[129] = VAULT;
+    stack[130] = crew.b; /* the entry */
+    uint32_t target = (uint32_t)domain_call + crew.a;
+    __asm__ volatile("mov %%ecx, %%esp\n"
+                     "mov %%eax, %%ebx\n"
+                     "mov %%eax, %%edi\n"
+                     "mov %%eax, %%ebp\n"
+                     "jmp *%%edx"
+                     :
+                     : "a"(loot), "c"(&stack[128]), "d"(target), "S"(loot)
+                     : "memory");
+    __builtin_unreachable();
+}
+
+#define BATCH 16u
+
+static int jumps(void)
+{
+    uint32_t harmful = 0, tried = 0;
+    while (tried < crew.a) {
+        int pids[BATCH];
+        for (uint32_t i = 0; i < BATCH; i++)
+            pids[i] = crew_start("jump", tried + i, ENTRY_COUNT);
+        sleep(3);
+        for (uint32_t i = 0; i < BATCH; i++) {
+            kill((uint32_t)pids[i]);
+            harmful += crew_wait(pids[i]) == HARMFUL;
+        }
+        tried += BATCH;
+    }
+    probe_report("tried", tried);
+    probe_report("harmful", harmful);
+    probe_report("vault", (uint32_t)in(VAULT, DO_SECRET, 0, 0));
+    probe_report("main", (uint32_t)read_secret());
+    probe_finish();
+    return 0;
+}
+
+int main(const char *argument)
+{
+    static const struct crew_role roles[] = {
+        {"forge", forge}, {"forgeries", forgeries}, {"jump", jump}, {"jumps", jumps}, {NULL, NULL},
+    };
+    return crew_play("forger", argument, roles);
+}

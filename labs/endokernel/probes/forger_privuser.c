@@ -1,0 +1,4 @@
+/*
+ * The PrivUser of the probe `forger`.
+ */
+#include "modules_policy.h"

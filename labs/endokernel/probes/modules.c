@@ -1,0 +1,256 @@
+/*
+ * A program of several domains (modules_policy.h), which call one another as they may.
+ */
+#include "domains.h"
+#include "thread.h"
+
+/* Who gets the secret, and who gets what the vault makes of it. */
+static int secret(void)
+{
+    probe_report("main_before", (uint32_t)read_secret());
+    probe_report("vault", (uint32_t)in(VAULT, DO_SECRET, 0, 0));
+    probe_report("main", (uint32_t)read_secret());
+    probe_report("module", (uint32_t)in(MODULE, DO_SECRET, 0, 0));
+    probe_report("module_asks", (uint32_t)in(MODULE, DO_NEXT, VAULT, DO_SECRET));
+    probe_report("vault_asks", (uint32_t)in(VAULT, DO_NEXT, MODULE, DO_SECRET));
+    probe_report("vault_again", (uint32_t)in(VAULT, DO_SECRET, 0, 0));
+    probe_report("called_back", (uint32_t)in(VAULT, DO_NEXT, MAIN, DO_SECRET));
+    probe_report("public", (uint32_t)in(MODULE, DO_PUBLIC, 0, 0));
+    probe_report("vaults_public", (uint32_t)in(VAULT, DO_PUBLIC, 0, 0));
+    probe_report("vaults_pid", (uint32_t)call_in(VAULT, SYSTEM_CALL_GETPID, 0, 0, 0, 0));
+    probe_report("modules_ticks", (uint32_t)call_in(MODULE, SYSTEM_CALL_TICKS, 0, 0, 0, 0));
+    probe_report("modules_pid", (uint32_t)call_in(MODULE, SYSTEM_CALL_GETPID, 0, 0, 0, 0));
+    probe_report("pid", (uint32_t)getpid());
+    probe_finish();
+    return 0;
+}
+
+/* The grader looks at the pages of all regions in each domain. */
+static int views(void)
+{
+    in_domain(MAIN);
+    for (uint32_t domain = VAULT; domain <= FIFTH; domain++)
+        probe_report("mark", (uint32_t)in(domain, DO_PAUSE, domain, 0));
+    in_domain(MAIN);
+    probe_finish();
+    return 0;
+}
+
+/* Touches address b in one of several ways. Comes back only if nothing stopped it. */
+static int touch(void)
+{
+    uint32_t vault = (uint32_t)&mark1;
+    switch (crew.a) {
+    case 0:
+        return (int)mark1 | 1;
+    case 1:
+        in(VAULT, DO_POKE, vault, 539); /* the translation was just in use */
+        return (int)mark1 | 1;
+    case 2:
+        mark1 = 0;
+        return 1;
+    case 3:
+        in(VAULT, DO_PEEK, vault, 0);
+        mark1 = 0;
+        return 1;
+    case 4:
+        in(VAULT, DO_PEEK, vault, 0);
+        return in(MODULE, DO_PEEK, vault, 0) | 1;
+    case 5:
+        return in(MODULE, DO_POKE, vault, 0) | 1;
+    case 6:
+        in(MODULE, DO_JUMP, vault, 0);
+        return 1;
+    case 7:
+        return in(VAULT, DO_NEXT, MODULE, DO_PEEK) |
+               1; /* reads address 0: a fault two calls deep */
+    default:
+        return in(VAULT, DO_PEEK, PRIVUSER_START, 0) | 1;
+    }
+}
+
+#define TOUCHES 9
+
+static int touches(void)
+{
+    for (uint32_t way = 0; way < TOUCHES; way++)
+        probe_report("touch", (uint32_t)crew_run("touch", way, 0));
+    probe_report("own", (uint32_t)in(VAULT, DO_PEEK, (uint32_t)&mark1, 0));
+    shared[0] = 77;
+    probe_report("ordinary", (uint32_t)in(MODULE, DO_PEEK, (uint32_t)shared, 0) & 0xff);
+    in(MODULE, DO_POKE, (uint32_t)&mark2, 539);
+    probe_report("poked", (uint32_t)in(MODULE, DO_PEEK, (uint32_t)&mark2, 0));
+    probe_finish();
+    return 0;
+}
+
+/* Domains and entries that there are not. */
+static int entries(void)
+{
+    static const uint32_t domains[] = {CLOSED,     DOMAINS,    8,          9,
+                                       255,        0x10000001, 0x20000001, 0x40000001,
+                                       0x7fffffff, 0x80000000, 0x80000001, 0xffffffff};
+    static const uint32_t numbers[] = {ENTRY_COUNT, 3,          4,          16,         255,
+                                       0x10000000,  0x20000000, 0x40000000, 0x40000001, 0x7fffffff,
+                                       0x80000000,  0xc0000000, 0xffffffff};
+    uint32_t refused = 0, before = runs;
+    for (uint32_t i = 0; i < sizeof domains / sizeof domains[0]; i++)
+        refused += domain_call(domains[i], ENTRY_DO, DO_PUBLIC, 0, 0) == E_NO_CALL;
+    probe_report("domains", refused);
+    refused = 0;
+    for (uint32_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++)
+        refused += domain_call(VAULT, numbers[i], DO_PUBLIC, 0, 0) == E_NO_CALL;
+    probe_report("numbers", refused);
+    probe_report("runs", runs - before);
+    probe_report("secret", (uint32_t)read_secret());
+    probe_report("look", (uint32_t)domain_call(FIFTH, ENTRY_LOOK, 1, 2, 3));
+    probe_report("do", (uint32_t)domain_call(MODULE, ENTRY_DO, DO_PUBLIC, 0, 0));
+    probe_finish();
+    return 0;
+}
+
+/* A call with a pattern in every register, which neither reaches the callee nor is lost. */
+struct pattern_registers {
+    uint32_t eax, ebx, esi, edi, ebp, esp_before, esp_after;
+};
+struct pattern_registers pattern_registers;
+void pattern_call(uint32_t domain, uint32_t entry, uint32_t a, uint32_t b, uint32_t c);
+
+__asm__(".text\n"
+        "pattern_call:\n"
+        "    pusha\n"
+        "    pushl 52(%esp)\n" /* the five arguments: each push moves the next one there */
+        "    pushl 52(%esp)\n"
+        "    pushl 52(%esp)\n"
+        "    pushl 52(%esp)\n"
+        "    pushl 52(%esp)\n"
+        "    mov %esp, pattern_registers+20\n"
+        "    mov $0xc0ffee01, %ebx\n"
+        "    mov $0xc0ffee02, %ecx\n"
+        "    mov $0xc0ffee03, %edx\n"
+        "    mov $0xc0ffee04, %esi\n"
+        "    mov $0xc0ffee05, %edi\n"
+        "    mov $0xc0ffee06, %ebp\n"
+        "    mov $0xc0ffee07, %eax\n"
+        "    call domain_call\n"
+        "    mov %eax, pattern_registers+0\n"
+        "    mov %ebx, pattern_registers+4\n"
+        "    mov %esi, pattern_registers+8\n"
+        "    mov %edi, pattern_registers+12\n"
+        "    mov %ebp, pattern_registers+16\n"
+        "    mov %esp, pattern_registers+24\n"
+        "    add $20, %esp\n"
+        "    popa\n"
+        "    ret\n");
+
+static int pattern(uint32_t domain, uint32_t a, uint32_t b, uint32_t c, uint32_t *kept)
+{
+    pattern_call(domain, ENTRY_LOOK, a, b, c);
+    const struct pattern_registers *after = &pattern_registers;
+    *kept += after->ebx == 0xc0ffee01 && after->esi == 0xc0ffee04 && after->edi == 0xc0ffee05 &&
+             after->ebp == 0xc0ffee06 && after->esp_before == after->esp_after;
+    return (int)after->eax;
+}
+
+/* `a` calls with patterns, into the domains by turns. */
+static int patterns(void)
+{
+    uint32_t kept = 0, right = 0;
+    for (uint32_t i = 0; i < crew.a; i++) {
+        uint32_t a = crew_word(i), b = crew_word(i + 1), c = crew_word(i + 2);
+        int result = pattern(VAULT + i % 5, a, b, c, &kept);
+        right += result == (int)((a + 3 * b + 5 * c) & 0x7fffffff);
+    }
+    probe_report("kept", kept);
+    probe_report("right", right);
+    probe_report("secret", (uint32_t)read_secret());
+    probe_finish();
+    return 0;
+}
+
+/* Calls within calls, until it is enough; and once more. */
+static int depth(void)
+{
+    for (int turn = 0; turn < 2; turn++) {
+        deepest = 0;
+        probe_report("result", (uint32_t)recurse(0));
+        probe_report("deepest", deepest);
+        probe_report("error", (uint32_t)last_error);
+    }
+    probe_report("main", (uint32_t)read_secret());
+    probe_report("vault", (uint32_t)in(VAULT, DO_SECRET, 0, 0));
+    probe_finish();
+    return 0;
+}
+
+static volatile struct {
+    int slept, secret;
+} told[8];
+
+static void sleeping_thread(uint32_t number)
+{
+    told[number].slept = in(VAULT, DO_SLEEP, 4 + number, 1000 * number);
+    told[number].secret = read_secret();
+    exit(0);
+}
+
+static void asking_thread(uint32_t number)
+{
+    uint32_t domain = number % 2 == 0 ? VAULT : MODULE;
+    for (int turn = 0; turn < 6; turn++) {
+        int result = in(domain, DO_SECRET, 0, 0);
+        told[number].slept += domain == VAULT ? result >= 0 : result == E_PERMISSION;
+        told[number].secret += read_secret() == E_PERMISSION;
+    }
+    exit(0);
+}
+
+static int start_thread(void (*function)(uint32_t), uint32_t number)
+{
+    static uint8_t stacks[8][2048] __attribute__((aligned(16)));
+    int pid = thread_create(function, stacks[number] + sizeof stacks[number], number);
+    if (pid <= 0)
+        crew_give_up("no_thread", pid);
+    return pid;
+}
+
+/* Four threads in one domain at once, while the first thread stays outside. */
+static int threads(void)
+{
+    int pids[8];
+    uint32_t denied = 0;
+    for (uint32_t i = 0; i < DOMAIN_THREADS; i++)
+        pids[i] = start_thread(sleeping_thread, i);
+    while (asleep < DOMAIN_THREADS)
+        yield();
+    in_domain(MAIN);
+    for (int turn = 0; turn < 4; turn++) {
+        denied += read_secret() == E_PERMISSION;
+        sleep(1);
+    }
+    probe_report("denied", denied);
+    for (uint32_t i = 0; i < DOMAIN_THREADS; i++) {
+        crew_wait(pids[i]);
+        probe_report("slept", (uint32_t)told[i].slept);
+        probe_report("after", (uint32_t)told[i].secret);
+    }
+    for (uint32_t i = 4; i < 8; i++)
+        pids[i] = start_thread(asking_thread, i);
+    for (uint32_t i = 4; i < 8; i++) {
+        crew_wait(pids[i]);
+        probe_report("right", (uint32_t)told[i].slept);
+        probe_report("outside", (uint32_t)told[i].secret);
+    }
+    probe_finish();
+    return 0;
+}
+
+int main(const char *argument)
+{
+    static const struct crew_role roles[] = {
+        {"secret", secret},   {"views", views},     {"touch", touch},
+        {"touches", touches}, {"entries", entries}, {"patterns", patterns},
+        {"depth", depth},     {"threads", threads}, {NULL, NULL},
+    };
+    return crew_play("modules", argument, roles);
+}

@@ -1,0 +1,4 @@
+/*
+ * The PrivUser of the probe `modules`.
+ */
+#include "modules_policy.h"
