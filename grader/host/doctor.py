@@ -16,6 +16,7 @@ from pathlib import Path
 
 from grader.faults import Ungradable
 from grader.host import tools
+from grader.machine.witness import Witness
 from grader.paths import Project
 
 SPACE_LEAST = 500 << 20
@@ -39,7 +40,7 @@ def examine(project: Project) -> Iterator[Finding]:
     yield _packages(project)
     for found in tools.find_all():
         yield _tool(found)
-    for check in (_sandbox, _assembles, _machine, _space):
+    for check in (_sandbox, _assembles, _machine, _second_machine, _space):
         yield check(project)
 
 
@@ -114,6 +115,28 @@ def _assembles(project: Project) -> Finding:
 
 def _machine(project: Project) -> Finding:
     """Boot the baseline and wait for its first line."""
+    wrong = _boots_on(project, Witness.QEMU)
+    if wrong:
+        return Finding("booting the baseline", wrong, False, advice="see the tools above")
+    return Finding("booting the baseline", "it boots and speaks: QEMU bears witness of every test", True)
+
+
+def _second_machine(project: Project) -> Finding:
+    """The same on Bochs, without which some tests cannot be graded."""
+    from grader.testing.witnesses import lacking
+
+    what = "booting it on Bochs"
+    advice = "tests that Bochs must witness are ungradable here, which costs nobody points; all others are as ever"
+    if lacking(Witness.BOCHS):
+        return Finding(what, "not tried: Bochs is not here", False, False, f"{lacking(Witness.BOCHS)} ({advice})")
+    wrong = _boots_on(project, Witness.BOCHS)
+    if wrong:
+        return Finding(what, wrong, False, False, advice)
+    return Finding(what, "it boots and speaks: Bochs bears witness of the tests that name it", True)
+
+
+def _boots_on(project: Project, witness: Witness) -> str:
+    """What keeps the baseline from booting on an emulator; empty when nothing does."""
     from grader.builds.build import build_tree
     from grader.host.sandbox import Sandbox
     from grader.labs.tree import Answer, compose
@@ -122,11 +145,11 @@ def _machine(project: Project) -> Finding:
     try:
         sandbox = Sandbox.detect()
         build = build_tree(project, compose(project, None, Answer("none")), sandbox)
-        with Boots(build, seed="doctor", test="doctor", sandbox=sandbox) as boot:
+        with Boots(build, seed="doctor", test="doctor", sandbox=sandbox, witness=witness) as boot:
             boot(None, guest_seconds=10).wait_for_serial(b"539kernel")
     except Exception as error:  # whatever stops it is the finding
-        return Finding("booting the baseline", f"{type(error).__name__}: {error}", False, advice="see the tools above")
-    return Finding("booting the baseline", "it boots and speaks", True)
+        return f"{type(error).__name__}: {error}"
+    return ""
 
 
 def _space(project: Project) -> Finding:

@@ -19,3 +19,7 @@ class Witness(StrEnum):
     def label(self) -> str:
         """Its name as people write it."""
         return {Witness.QEMU: "QEMU", Witness.BOCHS: "Bochs"}[self]
+
+
+BOTH = (Witness.QEMU, Witness.BOCHS)
+"""The witnesses of a test that must pass on both."""
