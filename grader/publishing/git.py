@@ -1,6 +1,6 @@
-"""Runs git, on exactly one repository and whatever the person's settings and environment say.
+"""Runs git on exactly one repository.
 
-Variables such as GIT_DIR, which git gives to its hooks, are not passed on: they would lead to another repository.
+Variables that lead elsewhere, such as GIT_DIR, which git gives to its hooks, are not passed on.
 """
 
 from __future__ import annotations
@@ -24,18 +24,32 @@ PLAIN = (
 """Settings under which the same input gives the same commits and the same files, on every computer."""
 
 
+ELSEWHERE = (
+    "GIT_ALTERNATE_OBJECT_DIRECTORIES",
+    "GIT_COMMON_DIR",
+    "GIT_DIR",
+    "GIT_INDEX_FILE",
+    "GIT_NAMESPACE",
+    "GIT_OBJECT_DIRECTORY",
+    "GIT_PREFIX",
+    "GIT_WORK_TREE",
+)
+"""Variables that make git work on another repository than the one it is called for."""
+
+
 class GitFailed(Ungradable):
     """Git could not do what it must be able to do. The message has git's own words."""
 
 
 class Git:
-    """Git in one folder. `repository` is its .git folder; without it, the folder's own or one above is found.
+    """Git in one folder, whose repository (its .git) is named, so that none around it is taken.
 
-    `plain`: nothing of the person's settings changes what is written, and no hook runs.
+    `plain`: nothing of the person's settings and environment changes what is written, and no hook runs.
     """
 
-    def __init__(self, folder: Path, repository: Path | None = None, *, plain: bool = False) -> None:
+    def __init__(self, folder: Path, repository: Path, *, plain: bool = False) -> None:
         self.folder = folder
+        self._plain = plain
         self._repository = repository
         self._settings = [word for setting in PLAIN for word in ("-c", setting)] if plain else []
 
@@ -49,10 +63,10 @@ class Git:
 
     def attempt(self, *arguments: str, given: bytes = b"") -> subprocess.CompletedProcess[bytes]:
         """Run git and return how it ended. Raises GitFailed only when there is no git."""
-        environment = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
-        environment |= {"LC_ALL": "C", "GIT_TERMINAL_PROMPT": "0"}
-        if self._repository is not None:
-            environment["GIT_DIR"] = str(self._repository)
+        environment = {name: value for name, value in os.environ.items() if name not in ELSEWHERE}
+        if self._plain:
+            environment = {name: value for name, value in environment.items() if not name.startswith("GIT_")}
+        environment |= {"LC_ALL": "C", "GIT_TERMINAL_PROMPT": "0", "GIT_DIR": str(self._repository)}
         command = ["git", "-C", str(self.folder), *self._settings, *arguments]
         try:
             return subprocess.run(command, input=given, env=environment, capture_output=True, check=False)

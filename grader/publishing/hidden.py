@@ -12,6 +12,7 @@ from pathlib import Path
 from grader.faults import ProjectFault, Ungradable
 from grader.labs.lab_file import Lab
 from grader.labs.tree import write_files
+from grader.publishing.folders import files_below
 from grader.publishing.published import Hidden
 from grader.publishing.version import HIDDEN, public_tests
 from grader.testing.pool import Pool
@@ -21,7 +22,7 @@ from grader.testing.verdict import Requirement
 def count(lab: Lab) -> tuple[Hidden, ...]:
     """How many tests each stage has in tests/hidden, and their points. Raises ProjectFault."""
     tests = lab.folder / "tests"
-    if not (tests / HIDDEN).is_dir():
+    if not files_below(tests / HIDDEN):
         return ()
     everything = _collected(tests, f"labs/{lab.name}/tests")
     with tempfile.TemporaryDirectory() as folder:

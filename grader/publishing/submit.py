@@ -83,7 +83,7 @@ def _refusals(grading: Grading) -> list[str]:
     if not grading.gradable:
         lost = [test.outcome.message for test in grading.tests if test.outcome.verdict == "ungradable"]
         why = grading.message or (lost[0] if lost else "it was interrupted")
-        return [f"it could not be graded here, so that nobody knows whether it builds: {plain(why)}"]
+        return [f"it could not be graded here, by no fault of yours: {plain(why)}"]
     if grading.build_output:
         return [f"it does not compile, and would get 0 points:\n{plain(grading.build_output)}"]
     return [f"it would get 0 points: {plain(grading.message)}"] if grading.message else []

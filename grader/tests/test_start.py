@@ -1,0 +1,148 @@
+"""`./lab start`: to a lab's branch or into a folder, and never over work that is not saved."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from grader.faults import WrongUse
+from grader.paths import Project
+from grader.publishing.start import start
+from grader.tests.small_course import clone, course, git, published
+from grader.tests.small_project import put
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Project:
+    """The author's repository; git has no settings of a person."""
+    for name in ("HOME", "XDG_CONFIG_HOME"):
+        monkeypatch.setenv(name, str(tmp_path / "nobody"))
+    return course(tmp_path / "course")
+
+
+@pytest.fixture
+def student(project: Project, tmp_path: Path) -> Project:
+    """A clone, on main, as a student begins."""
+    published(project, tmp_path / "out")
+    made = clone(tmp_path / "out", tmp_path / "student")
+    git(made.root, "config", "user.name", "Ann")
+    git(made.root, "config", "user.email", "ann@example.org")
+    return made
+
+
+def started(project: Project, lab: str = "small", folder: Path | None = None) -> str:
+    """What is said."""
+    said: list[str] = []
+    start(project, lab, folder, said.append)
+    return "\n".join(said)
+
+
+def refused(project: Project, lab: str = "small", folder: Path | None = None) -> str:
+    """The message of a refusal; HEAD and all files are as before."""
+    before = git(project.root, "status", "--porcelain", "--branch"), git(project.root, "rev-parse", "HEAD")
+    with pytest.raises(WrongUse) as told:
+        start(project, lab, folder, print)
+    assert (git(project.root, "status", "--porcelain", "--branch"), git(project.root, "rev-parse", "HEAD")) == before
+    return str(told.value)
+
+
+def test_a_student_comes_to_the_labs_branch(student: Project) -> None:
+    """Which follows the course's; a second time nothing happens."""
+    assert "You are on the branch lab/small now." in started(student)
+    assert git(student.root, "rev-parse", "--abbrev-ref", "@{upstream}") == "origin/lab/small"
+    assert "already" in started(student)
+    git(student.root, "switch", "--quiet", "main")
+    assert "labs/small/README.md" in started(student)
+
+
+def test_changes_of_the_course_are_announced(project: Project, student: Project, tmp_path: Path) -> None:
+    """When git has fetched them."""
+    started(student)
+    put(project.root, {"labs/small/README.md": "# Said better\n"})
+    published(project, tmp_path / "out")
+    git(student.root, "fetch", "--quiet")
+    assert "git pull brings them" in started(student)
+
+
+@pytest.mark.parametrize("path", ["kernel/main.c", "kernel/of_my_own.c"])
+def test_a_dirty_work_tree_is_kept(student: Project, path: str) -> None:
+    """Changed files, and new ones in kernel/ that the other branch would take for its own. Notes elsewhere may stay."""
+    put(student.root, {path: "int unsaved;\n", "notes.txt": "mine\n"})
+    said = refused(student)
+    assert path in said and "git commit -m" in said and "--folder ../small" in said
+    git(student.root, "add", "--all")
+    assert path in refused(student)
+    git(student.root, "commit", "--quiet", "--message", "mine")
+    started(student)
+
+
+def test_a_folder_of_its_own_leaves_everything_as_it_is(student: Project, tmp_path: Path) -> None:
+    """Also with a dirty work tree; a branch has one folder, and a full folder is left alone."""
+    put(student.root, {"kernel/main.c": "int unsaved;\n"})
+    assert "cd " in started(student, folder=tmp_path / "second")
+    assert git(tmp_path / "second", "symbolic-ref", "--short", "HEAD") == "lab/small"
+    assert (student.root / "kernel/main.c").read_text() == "int unsaved;\n"
+    assert "already in the folder" in refused(student, folder=tmp_path / "third")
+    assert "is not empty" in refused(student, folder=tmp_path / "second")
+    assert "already" in started(Project(tmp_path / "second"))
+
+
+def test_commits_of_a_detached_head_are_not_lost(student: Project) -> None:
+    """A detached head that a branch leads to is left; one with commits of its own needs a branch first."""
+    git(student.root, "switch", "--quiet", "--detach")
+    started(student)
+    git(student.root, "switch", "--quiet", "--detach")
+    put(student.root, {"kernel/main.c": "int found;\n"})
+    assert "git switch -c my-work" in refused(student)
+    git(student.root, "commit", "--quiet", "--all", "--message", "an experiment")
+    said = refused(student)
+    assert "detached HEAD" in said
+    command = next(line for line in said.splitlines() if "git branch" in line)
+    git(student.root, *command.split()[1:])
+    started(student)
+    assert "int found;" in git(student.root, "show", "my-work:kernel/main.c")
+
+
+def test_a_merge_that_is_not_finished_is_finished_first(project: Project, student: Project, tmp_path: Path) -> None:
+    """The message names the files with conflicts, and the way back, which works."""
+    started(student)
+    text = (student.root / "kernel/message.c").read_text()
+    put(student.root, {"kernel/message.c": text.replace("return -1", "return 5")})
+    git(student.root, "commit", "--quiet", "--all", "--message", "mine")
+    solution = project.root / "solutions/small/kernel/message.c"
+    solution.write_text(solution.read_text().replace("//: return -1", "//: return -2"))
+    published(project, tmp_path / "out")
+    git(student.root, "pull", "--quiet", check=False)
+    for lab in ("small", "small"):
+        said = refused(student, lab)
+        assert "a merge is not finished" in said and "kernel/message.c" in said and "git merge --abort" in said
+    git(student.root, "merge", "--abort")
+    assert "return 5" in (student.root / "kernel/message.c").read_text()
+    assert "already" in started(student)
+
+
+def test_mistyped_labs_and_copies_without_git(student: Project, tmp_path: Path) -> None:
+    """Near names; a downloaded archive has no branches."""
+    assert "did you mean small?" in refused(student, "smal")
+    (student.root / ".git").rename(tmp_path / "elsewhere")
+    with pytest.raises(WrongUse, match="clone the course with git"):
+        start(student, "small", None, print)
+
+
+def test_git_without_a_name_is_told_early(student: Project) -> None:
+    """Nothing here needs a name, but the student's first commit will."""
+    git(student.root, "config", "--unset", "user.name")
+    git(student.root, "config", "--unset", "user.email")
+    git(student.root, "config", "user.useConfigOnly", "true")
+    assert "git config --global user.name" in started(student)
+
+
+def test_the_author_gets_the_starter_in_a_folder(project: Project, tmp_path: Path) -> None:
+    """There are no lab branches in the course's own repository."""
+    with pytest.raises(WrongUse, match=r"\./lab start small --folder DIR"):
+        start(project, "small", None, print)
+    assert "--answer" in started(project, folder=tmp_path / "mine")
+    assert "TASK 1" in (tmp_path / "mine/kernel/message.c").read_text()
+    with pytest.raises(WrongUse, match="not empty"):
+        start(project, "small", tmp_path / "mine", print)
