@@ -15,6 +15,7 @@ from grader.faults import Ungradable
 from grader.paths import Project
 
 ROM_BLOCK = 512
+ROM_FILE_BYTES = 2 << 20  # the largest that Bochs takes
 FOLDER = Path(__file__).resolve().parent.parent / "firmware"
 
 
@@ -28,6 +29,14 @@ def option_rom() -> bytes:
 def bios() -> bytes:
     """The grader's own BIOS, which boots that image. Raises Ungradable without nasm."""
     return assembled("bios", lambda rom: rom)
+
+
+def rom_with_disk(image: bytes) -> bytes:
+    """The BIOS for Bochs with a disk image in front of it, or as much of it as fits (firmware/rom_disk.inc)."""
+    code = assembled("bios_bochs", lambda rom: rom)
+    room = ROM_FILE_BYTES - len(code) - 4
+    sectors = min(len(image), room) // ROM_BLOCK
+    return image[: sectors * ROM_BLOCK].ljust(room, b"\0") + sectors.to_bytes(4, "little") + code
 
 
 def assembled(name: str, finish: Callable[[bytes], bytes]) -> bytes:

@@ -27,11 +27,10 @@ from grader.machine.control import Control
 from grader.machine.disk import Disk
 from grader.machine.emulator import Emulator, Setup
 from grader.machine.execution import PROBE_END, Execution, Stop
-from grader.machine.faults import NotAsRequired, NotOnThisMachine
+from grader.machine.faults import EmulatorGone, NotAsRequired, NotOnThisMachine
 from grader.machine.firmware import bios, option_rom
 from grader.machine.keyboard import scan_codes
 from grader.machine.qemu import Qemu
-from grader.machine.qmp import QmpClosed
 from grader.machine.report import ENTRY, LOG_MAX, Report, agreed, reports_in_memory, reports_on_console
 from grader.machine.symbols import SymbolTable
 from grader.machine.witness import Witness
@@ -169,7 +168,7 @@ class Machine(Execution):
         shown = untrusted.plain(pattern.pattern if isinstance(pattern, re.Pattern) else pattern)
         while not arrived():
             self._go(f"{shown!r} on the serial line", arrived)
-        with contextlib.suppress(QmpClosed):
+        with contextlib.suppress(EmulatorGone):
             self._new_limit()
         return found[0]
 

@@ -1,0 +1,185 @@
+"""Bochs's process: its settings, its descriptors, its end. It runs with its own debugger as its console.
+
+Nothing of the host is bound but descriptors: the image and the ROM, both without a name, and the pipes of the console,
+COM1 and the log. The instructions pass as if a second had 62.5 million of them and the clock starts at a fixed date, so
+that the same image executes the same instructions on any host.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import signal
+import subprocess
+
+from grader.faults import Ungradable
+from grader.host.sandbox import Limits, Sandbox, end
+from grader.machine.control import INSTRUCTIONS_PER_SECOND
+from grader.machine.disk import Disk
+from grader.machine.emulator import Setup, unnamed_file
+from grader.machine.faults import NotOnThisMachine
+from grader.machine.firmware import rom_with_disk
+from grader.machine.serial import Bounded, SerialLine, roomy_pipe
+
+NAMES = ("bochs-bin", "bochs")
+"""Debian's /usr/bin/bochs is a shell script around the first."""
+
+LIMITS = Limits(address_space=1 << 30, cpu_seconds=120, file_size=64 << 20, processes=64, open_files=128)
+
+SECTORS, HEADS, SECTOR_BYTES = 63, 16, 512
+
+START_OF_TIME = 1704067200  # 2024-01-01, as in QEMU
+
+# A line on standard error, which Bochs does not need, interrupts the guest; its end ends Bochs, if it still runs.
+# Bochs restores a part of its state from a file of the part's name: cpu0, which is ours.
+SCRIPT = """
+p=$$
+ln -s "/dev/fd/$2" "$3/cpu0"
+(while read -r _; do kill -INT $p; done; kill -KILL $p) <&2 >/dev/null &
+exec "$0" -q -f "/dev/fd/$1" 2>/dev/null
+"""
+
+
+def settings(setup: Setup, disk: int, disk_bytes: int, rom: int, serial: int, log: int) -> str:
+    """The configuration file. The numbers are descriptors, but for `disk_bytes`."""
+    cylinders = max(1, disk_bytes // (HEADS * SECTORS * SECTOR_BYTES))
+    # A triple fault is a panic of Bochs's processor: reported, not fatal, it stops the machine for the debugger.
+    lines = [
+        'display_library: rfb, options="timeout=0"',
+        f"romimage: file=/dev/fd/{rom}",
+        f"megs: {setup.memory_mb}",
+        f"cpu: ips={INSTRUCTIONS_PER_SECOND}, reset_on_triple_fault=0",
+        f"clock: sync=none, time0={START_OF_TIME}",
+        f"com1: enabled=1, mode=file, dev=/dev/fd/{serial}",
+        "vga: update_freq=1, realtime=0",
+        "sound: waveoutdrv=dummy",
+        "plugin_ctrl: biosdev=0, speaker=0, gameport=0, parallel=0, extfpuirq=0, iodebug=0, unmapped=0",
+        "pci: enabled=0",
+        "panic: action=fatal, cpu0=report",
+        f"error: action={'report' if setup.trace else 'ignore'}",
+        "info: action=report",
+        "debug: action=ignore",
+        "logprefix: %t %i %d ",
+        f"log: /dev/fd/{log}",
+    ]
+    if setup.disk is Disk.SOUND:
+        geometry = f"cylinders={cylinders}, heads={HEADS}, spt={SECTORS}"
+        lines.append(f"ata0-master: type=disk, path=/dev/fd/{disk}, mode=flat, {geometry}")
+    return "\n".join([*lines, "boot: disk", ""])
+
+
+def find_bochs() -> str:
+    """The path of Bochs (`KERNELIST_BOCHS` in the environment names another). Raises Ungradable."""
+    wanted = os.environ.get("KERNELIST_BOCHS")
+    for name in (wanted,) if wanted else NAMES:
+        path = shutil.which(name)
+        if path is not None:
+            return path
+    from grader.host.tools import TOOLS, how_to_install
+
+    advice = next(how_to_install(tool) for tool in TOOLS if tool.what == "Bochs")
+    raise Ungradable(f"the emulator {wanted or 'bochs'} is not installed here, and this test needs it: {advice}")
+
+
+class BochsProcess:
+    """A started Bochs, and our ends of all its lines."""
+
+    def __init__(self, image: bytes, setup: Setup, sandbox: Sandbox | None) -> None:
+        _refuse(setup)
+        program = find_bochs()
+        self.setup = setup
+        self.serial = SerialLine()
+        self.messages = Bounded(16 << 10, 128 << 10)
+        self.state = unnamed_file(b"")
+        """What Bochs restores a part of its state from."""
+        self._disk = unnamed_file(image)
+        self._log, log = roomy_pipe()
+        self._interrupt_end, self._interrupt = os.pipe()
+        rom = unnamed_file(rom_with_disk(image))
+        os.set_blocking(self._log, False)
+        for pipe in (log, self.serial.guest_output):
+            os.fchmod(pipe, 0o666)  # Bochs, as another user, opens them by name
+        text = settings(setup, self._disk, len(image), rom, self.serial.guest_output, log)
+        configuration = unnamed_file(text.encode())
+        passed = [configuration, self.state, self._disk, rom, self.serial.guest_output, log]
+        confined = sandbox if sandbox is not None else Sandbox(False, "")
+        arguments = ["/bin/sh", "-c", SCRIPT, program, str(configuration), str(self.state), "/tmp"]
+        try:
+            self.process = confined.popen(
+                arguments,
+                LIMITS,
+                pass_fds=passed,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=self._interrupt_end,
+            )
+        except OSError as error:
+            self._release()
+            raise Ungradable(f"Bochs cannot be started: {error}") from error
+        finally:
+            for descriptor in (configuration, rom, log, self._interrupt_end):
+                os.close(descriptor)
+            self.serial.started()
+
+    def fileno(self) -> int:
+        """The descriptor that becomes readable when Bochs has logged something."""
+        return self._log
+
+    def drain_messages(self) -> bool:
+        """Take what Bochs logged. False when that line has ended."""
+        for _ in range(64):
+            try:
+                data = os.read(self._log, 1 << 16)
+            except BlockingIOError:
+                return True
+            if not data:
+                return False
+            self.messages.append(data)
+        return True
+
+    def interrupt(self) -> None:
+        """Have the guest stopped."""
+        with contextlib.suppress(BrokenPipeError):
+            os.write(self._interrupt, b"\n")
+
+    def disk(self) -> bytes:
+        """The present contents of the guest's disk."""
+        return os.pread(self._disk, os.fstat(self._disk).st_size, 0)
+
+    def wait(self, seconds: float) -> int | None:
+        """The exit status, or None when it still runs after so long."""
+        try:
+            return self.process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            return None
+
+    def close(self) -> None:
+        """Kill Bochs and close all lines."""
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            if self.process.poll() is None:
+                os.killpg(self.process.pid, signal.SIGKILL)
+        end(self.process)
+        for pipe in (self.process.stdin, self.process.stdout):
+            if pipe is not None:
+                with contextlib.suppress(OSError):
+                    pipe.close()
+        self._release()
+
+    def _release(self) -> None:
+        self.serial.close()
+        for descriptor in (self._log, self._disk, self.state, self._interrupt):
+            with contextlib.suppress(OSError):
+                os.close(descriptor)
+
+
+def _refuse(setup: Setup) -> None:
+    """Raise NotOnThisMachine for what Bochs has not."""
+    lacking = {
+        "a screen": setup.screen,
+        "isa-debug-exit": setup.exit_device,
+        f"a disk that is {setup.disk.value}": setup.disk not in (Disk.SOUND, Disk.MISSING),
+    }
+    for what, wanted in lacking.items():
+        if wanted:
+            raise NotOnThisMachine(f"Bochs is driven without {what}: this test must name QEMU alone")
