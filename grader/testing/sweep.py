@@ -8,9 +8,9 @@
             assert machine.registers().eax == 5
         assert machine.finish()["wrong"] == 0
 
-The probe does one operation again and again, so that a step costs no boot. Its first round is only followed, to learn
-which instructions the window has; then round k is disturbed after k instructions, or, when the window has more than
-`most`, at equal distances, the first and the last always among them. Other disturbances: `inject_nmi`, the trap flag
+The probe does one operation again and again, so that a step costs no boot. The first round warms up, the second is
+followed, to learn which instructions the window has; then each round is disturbed after one instruction more, or, when
+the window has more than `most`, at equal distances, the first and the last always among them. Other disturbances: `inject_nmi`, the trap flag
 (`set_register("eflags", registers().eflags | TRAP)`), a write as by a second thread (`write_virtual`).
 
 A failure names its step by number and place: with `--step N`, `./lab grade` does that one alone, and `./lab debug`
@@ -146,8 +146,8 @@ class Sweep:
 
     @staticmethod
     def rounds(most: int = MOST) -> int:
-        """How often a probe must do its operation for a sweep of so many steps."""
-        return most + 2
+        """How often a probe must do its operation for a sweep of so many steps, each of which may take two rounds."""
+        return 2 * most + 2
 
     def __call__(self, machine: Machine, window: Window, *, most: int = MOST) -> Iterator[Step]:
         """Come to each step in turn. Raises Ungradable for a step that the window does not have."""
@@ -155,8 +155,10 @@ class Sweep:
         for count, number in enumerate(self._chosen(trace, most)):
             if count % _LIMIT_EVERY == 0:
                 machine.renew_limit()
-            cr3 = _enter(machine, window)
-            _go_on(machine, trace, number, cr3)
+            _enter(machine, window)
+            if not _go_on(machine, trace, number, end):
+                _enter(machine, window)
+                machine.step(number)
             self.moment = Step(number, machine.eip(), machine, window, end)
             self.used = True
             if self._shown is not None:
@@ -165,7 +167,8 @@ class Sweep:
         self.moment = None
 
     def _follow(self, machine: Machine, window: Window) -> tuple[_End, _Trace]:
-        """The first round, instruction by instruction."""
+        """The second round, instruction by instruction: what is only done once is done."""
+        _enter(machine, window)
         _enter(machine, window)
         end, trace = _end_of(machine, window), _Trace()
         in_kernel = machine.eip() >= KERNEL
@@ -205,10 +208,9 @@ def strided(numbers: list[int], most: int) -> list[int]:
     return [numbers[index * (len(numbers) - 1) // (most - 1)] for index in range(most)]
 
 
-def _enter(machine: Machine, window: Window) -> int:
-    """Run to the window's start; returns the address space."""
+def _enter(machine: Machine, window: Window) -> None:
+    """Run to the window's start."""
     machine.run_to(window.start, program=window.program)
-    return machine.registers().cr3
 
 
 def _end_of(machine: Machine, window: Window) -> _End:
@@ -220,10 +222,27 @@ def _end_of(machine: Machine, window: Window) -> _End:
     return _End(now.cr3, window.end if isinstance(window.end, int) else machine.symbol(window.end, window.program))
 
 
-def _go_on(machine: Machine, trace: _Trace, number: int, cr3: int) -> None:
-    """From the window's start to the moment after so many instructions: by a breakpoint as far as one leads."""
+def _go_on(machine: Machine, trace: _Trace, number: int, end: _End) -> bool:
+    """From the window's start to the moment after so many instructions: by a breakpoint as far as one leads.
+
+    False when this round went another way than the one that was followed, and is over.
+    """
     landmark = trace.landmarks[number]
-    while landmark and (machine.eip() != trace.addresses[landmark] or machine.registers().cr3 != cr3):
-        machine.run_to(trace.addresses[landmark])
+    if landmark and not _come_by(machine, trace.addresses[landmark], end):
+        return False
     if number > landmark:
         machine.step(number - landmark)
+    return True
+
+
+def _come_by(machine: Machine, address: int, end: _End) -> bool:
+    """Run to an address of the window, in the present address space; False when the window's end comes first."""
+    space = machine.registers().cr3
+    over = _End(space, end.address, end.esp)
+    with machine.breakpoint(address), machine.breakpoint(end.address if end.address is not None else address):
+        while True:
+            machine.run()
+            if over.reached(machine):
+                return False
+            if machine.eip() == address and machine.registers().cr3 == space:
+                return True

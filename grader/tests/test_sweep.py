@@ -52,7 +52,7 @@ def test_each_instruction_is_a_step_and_each_round_has_one(machine: Machine) -> 
     assert [number for number, _ in seen] == list(range(LENGTH))
     assert seen[0] == (0, OPERATION)
     assert len({address for _, address in seen}) == LENGTH - 5
-    assert counts == list(range(2, LENGTH + 2))
+    assert counts == list(range(3, LENGTH + 3))
     assert sweep.moment is None
 
 
@@ -105,3 +105,13 @@ def test_rings_choose_the_steps(machine: Machine) -> None:
     assert len(list(Sweep()(machine, Window(OPERATION, rings=(0,))))) == LENGTH
     with pytest.raises(Ungradable, match="no instruction in the rings"):
         list(Sweep()(machine, Window(OPERATION, rings=(2, 3))))
+
+
+def test_a_round_that_goes_another_way_is_followed_by_one_that_is_stepped(machine: Machine) -> None:
+    """The operation's middle is gone after the first step: the next ones come to what is there in its place."""
+    steps = Sweep()(machine, Window(OPERATION), most=6)
+    assert next(steps).number == 0
+    machine.write_physical(OPERATION + 5, b"\xeb\x0d")  # a jump to the last two instructions
+    seen = [(step.number, step.address - OPERATION) for step in steps]
+    assert [number for number, _ in seen] == [2, 4, 6, 8, 11]
+    assert seen[0] == (2, 20)
