@@ -11,8 +11,8 @@ A plain assertion that does not hold, or a machine that stopped otherwise than i
 exception is the grader's own fault: the test is ungradable and costs nobody points. The first sentence of the test is
 the requirement a student reads.
 
-With `witnesses=BOTH` (of `grader.machine.witness`) the function runs once on each of these emulators, with fresh fixtures,
-and the test passes only if it passes on each. `boot.witness` says which one it is now.
+With `witnesses=BOTH` (of `grader.machine.witness`) the function runs once on each of these emulators, with fresh
+fixtures, and the test passes only if it passes on each. `boot.witness` says which one it is now.
 """
 
 from __future__ import annotations

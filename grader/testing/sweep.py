@@ -10,8 +10,9 @@
 
 The probe does one operation again and again, so that a step costs no boot. The first round warms up, the second is
 followed, to learn which instructions the window has; then each round is disturbed after one instruction more, or, when
-the window has more than `most`, at equal distances, the first and the last always among them. Other disturbances: `inject_nmi`, the trap flag
-(`set_register("eflags", registers().eflags | TRAP)`), a write as by a second thread (`write_virtual`).
+the window has more than `most`, at equal distances, the first and the last always among them. Other disturbances:
+`inject_nmi`, the trap flag (`set_register("eflags", registers().eflags | TRAP)`), a write as by a second thread
+(`write_virtual`).
 
 A failure names its step by number and place: with `--step N`, `./lab grade` does that one alone, and `./lab debug`
 stops there.
