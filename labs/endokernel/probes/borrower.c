@@ -5,6 +5,7 @@
 #include "domains.h"
 
 static uint8_t module_buffer[600] DOMAIN_DATA(2) = {2};
+static char vaults_line[] DOMAIN_DATA(1) = "a line of the vault's\n";
 
 static uint32_t attempts, refusals;
 
@@ -112,7 +113,8 @@ static int buffers(void)
                                           (uint32_t)module_buffer, 0, PART));
     probe_report("byte", (uint32_t)in(MODULE, DO_PEEK, (uint32_t)module_buffer, 0));
     probe_report("common", (uint32_t)read_in(MODULE, handle));
-    probe_report("write", (uint32_t)call_in(VAULT, SYSTEM_CALL_WRITE, (uint32_t)&mark1, 4, 0, 0));
+    probe_report("write", (uint32_t)call_in(VAULT, SYSTEM_CALL_WRITE, (uint32_t)vaults_line,
+                                            sizeof vaults_line - 1, 0, 0));
     probe_report("kept", (uint32_t)in(VAULT, DO_PEEK, vault, 0));
     probe_report("map", (uint32_t)call_in(MODULE, SYSTEM_CALL_MEMORY_MAP, 0x20000000, PAGE, 0, 0));
     probe_report("unmap",

@@ -136,10 +136,15 @@ static inline uint32_t crew_checksum(const uint8_t *bytes, uint32_t length)
     return sum;
 }
 
-/* Reads the argument and plays the role it names. */
+/* Reads the argument and plays the role it names, once: a jump into the wild may lead to main
+ * again. */
 static inline int crew_play(const char *program, const char *argument,
                             const struct crew_role *roles)
 {
+    static bool plays;
+    if (plays)
+        return HARMLESS;
+    plays = true;
     crew_append(crew.program, program);
     if (!probe_text(argument, "role", crew.role, sizeof crew.role))
         crew_give_up("no_role", 0);

@@ -98,7 +98,6 @@ static int forbidden(void)
     probe_report("getpid", (uint32_t)getpid());
     probe_report("kill", (uint32_t)kill((uint32_t)pid));
     probe_report("delete", (uint32_t)delete_file("doomed"));
-    probe_report("link", (uint32_t)link_file("doomed", "alias"));
     probe_report("shutdown", (uint32_t)system_call(SYSTEM_CALL_SHUTDOWN, 0, 0, 0, 0, 0));
     probe_report("victim", (uint32_t)crew_wait(pid));
     probe_report("nonce", crew.nonce);

@@ -252,6 +252,7 @@ def test_handles_stay_in_their_process(boot_filed: Start) -> None:
     assert report["child"] == 0
     assert report["first"] == PART
     assert report["thread"] == PART
+    assert report["secret"] == E_PERMISSION
 
 
 @graded(
