@@ -8,7 +8,12 @@
 #include "roles.h"
 
 /* Half of a PrivUser stack's least size goes to what a depth is known to use. */
-enum { MANY = 10000, ROUNDS = 300000, TURNS = 12, DEPTH = PRIVUSER_STACK_SIZE / 4 / CALLS_DEEP_BYTES };
+enum {
+    MANY = 10000,
+    ROUNDS = 300000,
+    TURNS = 12,
+    DEPTH = PRIVUSER_STACK_SIZE / 4 / CALLS_DEEP_BYTES
+};
 
 /* The grader stops here. */
 __attribute__((noinline)) void look_here(uint32_t value)
@@ -111,11 +116,16 @@ static int numbers(void)
         const char *key;
         uint32_t number;
     } bad[] = {
-        {"count", CALLS_COUNT},          {"count+1", CALLS_COUNT + 1},
-        {"1000", 1000},                  {"-1", 0xFFFFFFFF},
-        {"-2", 0xFFFFFFFE},              {"0x80000000", 0x80000000},
-        {"0x80000000+c", 0x80000000 + CALLS_COUNT}, {"0x20000000", 0x20000000},
-        {"0x40000001", 0x40000001},      {"0x10000", 0x10000},
+        {"count", CALLS_COUNT},
+        {"count+1", CALLS_COUNT + 1},
+        {"1000", 1000},
+        {"-1", 0xFFFFFFFF},
+        {"-2", 0xFFFFFFFE},
+        {"0x80000000", 0x80000000},
+        {"0x80000000+c", 0x80000000 + CALLS_COUNT},
+        {"0x20000000", 0x20000000},
+        {"0x40000001", 0x40000001},
+        {"0x10000", 0x10000},
         {"0x100", 0x100},
     };
 

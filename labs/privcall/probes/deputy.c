@@ -12,7 +12,15 @@
 #define PAGE 4096u
 
 /* Where in PrivUser there is what: the grader writes the addresses of the symbols here. */
-enum place { PLACE_SECRET, PLACE_PROGRAM, PLACE_ARGUMENT, PLACE_FILE, PLACE_KEY, PLACE_ROOM, PLACES };
+enum place {
+    PLACE_SECRET,
+    PLACE_PROGRAM,
+    PLACE_ARGUMENT,
+    PLACE_FILE,
+    PLACE_KEY,
+    PLACE_ROOM,
+    PLACES
+};
 volatile uint32_t deputy_places[PLACES];
 static uint8_t ordinary[512];
 
@@ -135,7 +143,10 @@ static int ring_2(void)
 int main(const char *argument)
 {
     static const role_t roles[] = {
-        {"ring_3", ring_3}, {"ring_2", ring_2}, {"leave", leave}, {NULL, NULL},
+        {"ring_3", ring_3},
+        {"ring_2", ring_2},
+        {"leave", leave},
+        {NULL, NULL},
     };
 
     return role_play("deputy", argument, roles);

@@ -84,8 +84,10 @@ static int kernels(uint32_t a, uint32_t b, uint32_t c, uint32_t d)
     const int pid = call(SYSTEM_CALL_SPAWN, deputy_program, deputy_argument, 0, 0);
     refused |= bit(DEPUTY_WAIT, call(SYSTEM_CALL_WAIT, (void *)pid, kernel, 0, 0) < 0);
     call(SYSTEM_CALL_WAIT, (void *)pid, NULL, 0, 0);
-    refused |= bit(DEPUTY_CREATE_FILE, call(SYSTEM_CALL_CREATE_FILE, deputy_file, kernel, 16, 0) < 0);
-    refused |= bit(DEPUTY_READ_FILE, call(SYSTEM_CALL_READ_FILE, deputy_program, kernel, 0, 16) < 0);
+    refused |=
+        bit(DEPUTY_CREATE_FILE, call(SYSTEM_CALL_CREATE_FILE, deputy_file, kernel, 16, 0) < 0);
+    refused |=
+        bit(DEPUTY_READ_FILE, call(SYSTEM_CALL_READ_FILE, deputy_program, kernel, 0, 16) < 0);
     refused |= bit(DEPUTY_LIST_FILES, call(SYSTEM_CALL_LIST_FILES, kernel, (void *)4, 0, 0) < 0);
     refused |= bit(DEPUTY_DELETE_FILE, call(SYSTEM_CALL_DELETE_FILE, kernel, NULL, 0, 0) < 0);
     refused |=

@@ -105,7 +105,8 @@ static int selectors(void)
     role_try("own-ss-beyond", "read_there", FENCE_SS, PRIVUSER_DATA_SELECTOR, KBASE);
     role_try("own-ss-last", "read_there", FENCE_SS, PRIVUSER_DATA_SELECTOR, 0xFFFFFFFC);
     role_try("user-ss", "read_there", FENCE_SS, USER_SELECTOR, (uint32_t)&own_word);
-    role_try("user-ss-rpl2", "read_there", FENCE_SS, (USER_SELECTOR & ~3u) | 2, (uint32_t)&own_word);
+    role_try("user-ss-rpl2", "read_there", FENCE_SS, (USER_SELECTOR & ~3u) | 2,
+             (uint32_t)&own_word);
     probe_finish();
 }
 
@@ -153,9 +154,15 @@ static int flags(void)
 int main(const char *argument)
 {
     static const role_t roles[] = {
-        {"addresses", addresses}, {"selectors", selectors},     {"read_there", read_there},
-        {"run", run},             {"write_there", write_there}, {"privileged", privileged},
-        {"beyond", beyond},       {"flags", flags},             {NULL, NULL},
+        {"addresses", addresses},
+        {"selectors", selectors},
+        {"read_there", read_there},
+        {"run", run},
+        {"write_there", write_there},
+        {"privileged", privileged},
+        {"beyond", beyond},
+        {"flags", flags},
+        {NULL, NULL},
     };
 
     return role_play("fence", argument, roles);

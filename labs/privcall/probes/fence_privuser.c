@@ -112,8 +112,8 @@ static int secret_address(uint32_t a, uint32_t b, uint32_t c, uint32_t d)
 }
 
 const privcall_entry_t privcall_table[] = {
-    [FENCE_READ] = {.function = fence_read},    [FENCE_WRITE] = {.function = fence_write},
-    [FENCE_LIMIT] = {.function = may_read},     [FENCE_RUN] = {.function = run},
+    [FENCE_READ] = {.function = fence_read},        [FENCE_WRITE] = {.function = fence_write},
+    [FENCE_LIMIT] = {.function = may_read},         [FENCE_RUN] = {.function = run},
     [FENCE_FLAGS] = {.function = flags_after_popf}, [FENCE_SECRET] = {.function = secret_address},
 };
 const uint32_t privcall_count = FENCE_COUNT;

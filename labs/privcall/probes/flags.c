@@ -1,6 +1,6 @@
 /*
- * Privcalls out of the ordinary: with flags set that ring 3 may set, and with segment registers that
- * ring 3 may load. EFLAGS and the segment registers go through a call gate as they are.
+ * Privcalls out of the ordinary: with flags set that ring 3 may set, and with segment registers
+ * that ring 3 may load. EFLAGS and the segment registers go through a call gate as they are.
  */
 #include "flags.h"
 
@@ -15,7 +15,7 @@
 #define USER_CODE 0x1Bu
 #define USER_DATA 0x23u
 
-enum { LENGTH = 64, ROUNDS = 400 };
+enum { LENGTH = 16 };
 
 static uint8_t source[LENGTH + 1], target[LENGTH + 1];
 
@@ -59,8 +59,7 @@ static uint32_t copy_once(uint32_t expected)
         source[i] = (uint8_t)(role.nonce + i * 7);
         target[i] = 0;
     }
-    const int result =
-        call_with(FLAGS_COPY, (uint32_t)source, LENGTH, (uint32_t)target, LENGTH);
+    const int result = call_with(FLAGS_COPY, (uint32_t)source, LENGTH, (uint32_t)target, LENGTH);
     for (uint32_t i = 0; i < LENGTH; i++) {
         right += target[i] == source[i];
     }

@@ -1,6 +1,6 @@
 /*
- * For the PrivUser side of probes: every function of a privcall_table has four arguments, whether it
- * has a use for them or not.
+ * For the PrivUser side of probes: every function of a privcall_table has four arguments, whether
+ * it has a use for them or not.
  */
 #ifndef FUNCTIONS_H
 #define FUNCTIONS_H

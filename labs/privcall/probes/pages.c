@@ -42,13 +42,14 @@ static int touch(void)
         const char *key, *how;
         bool in_data;
     } attacks[] = {
-        {"read-code", "read_there", false}, {"write-code", "write_there", false},
-        {"jump-code", "jump_there", false}, {"read-data", "read_there", true},
+        {"read-code", "read_there", false},  {"write-code", "write_there", false},
+        {"jump-code", "jump_there", false},  {"read-data", "read_there", true},
         {"write-data", "write_there", true}, {"jump-data", "jump_there", true},
     };
 
     for (size_t i = 0; i < sizeof attacks / sizeof attacks[0]; i++) {
-        role_try(attacks[i].key, attacks[i].how, attacks[i].in_data ? role.a : PRIVUSER_START, 0, 0);
+        role_try(attacks[i].key, attacks[i].how, attacks[i].in_data ? role.a : PRIVUSER_START, 0,
+                 0);
     }
     role_try("read-own", "read_there", (uint32_t)&own_word, 0, 0);
     role_try("write-own", "write_there", (uint32_t)&own_word, 0, 0);
@@ -91,8 +92,9 @@ static int leave(void)
 /* The programs on the disk are this one with another header; `right` is this one as it is. */
 static int formats(void)
 {
-    static const char *const names[] = {"right",       "other-magic",   "entry-zero", "entry-in-data",
-                                        "entry-below", "entry-in-kernel", "entry-after"};
+    static const char *const names[] = {"right",         "other-magic", "entry-zero",
+                                        "entry-in-data", "entry-below", "entry-in-kernel",
+                                        "entry-after"};
 
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
         int status = 0;
@@ -127,7 +129,8 @@ static int map(void)
     }
     probe_report("unmap-first", (uint32_t)memory_unmap((void *)PRIVUSER_START, PAGE));
     probe_report("unmap-data", (uint32_t)memory_unmap((void *)(role.a - PAGE), PAGE));
-    probe_report("unmap-all", (uint32_t)memory_unmap((void *)PRIVUSER_START, role.a - PRIVUSER_START));
+    probe_report("unmap-all",
+                 (uint32_t)memory_unmap((void *)PRIVUSER_START, role.a - PRIVUSER_START));
     look_here();
 
     volatile uint32_t *const below = (uint32_t *)(PRIVUSER_START - PAGE);
@@ -186,10 +189,18 @@ static int live(void)
 int main(const char *argument)
 {
     static const role_t roles[] = {
-        {"touch", touch},       {"read_there", read_there}, {"write_there", write_there},
-        {"jump_there", jump_there}, {"stay", stay},         {"copies", copies},
-        {"leave", leave},       {"formats", formats},       {"map", map},
-        {"reuse", reuse},       {"live", live},             {NULL, NULL},
+        {"touch", touch},
+        {"read_there", read_there},
+        {"write_there", write_there},
+        {"jump_there", jump_there},
+        {"stay", stay},
+        {"copies", copies},
+        {"leave", leave},
+        {"formats", formats},
+        {"map", map},
+        {"reuse", reuse},
+        {"live", live},
+        {NULL, NULL},
     };
 
     return role_play("pages", argument, roles);

@@ -8,9 +8,10 @@
 #include "privuser.h"
 #include "roles.h"
 
-#define PAGE  4096u
-#define KBASE 0xC0000000u
-#define AREA  0x20000000u /* two pages of which the second is not mapped */
+#define PAGE   4096u
+#define KBASE  0xC0000000u
+#define LITTLE 8u          /* bytes of a buffer in sweeps, which go through each instruction */
+#define AREA   0x20000000u /* two pages of which the second is not mapped */
 
 static uint8_t buffer[PRIVCALL_BUFFER_MAX + 1];
 
@@ -85,8 +86,8 @@ static int bad(void)
         probe_report(ranges[i].key, (uint32_t)privcall(POINTERS_LAST, 0, 0, start, length));
         probe_report(ranges[i].key,
                      (uint32_t)privcall(POINTERS_FILL, start, length, role.nonce, FILL_ALL));
-        probe_report(ranges[i].key, (uint32_t)privcall(POINTERS_COPY, (uint32_t)buffer, length,
-                                                       start, length));
+        probe_report(ranges[i].key,
+                     (uint32_t)privcall(POINTERS_COPY, (uint32_t)buffer, length, start, length));
     }
     probe_report("long", (uint32_t)privcall(POINTERS_SUM, (uint32_t)buffer, 257, 0, 0));
     probe_report("long", (uint32_t)privcall(POINTERS_FILL, (uint32_t)buffer, 257, 1, FILL_ALL));
@@ -94,7 +95,7 @@ static int bad(void)
     probe_report("longest", (uint32_t)privcall(POINTERS_FILL, AREA, 0x80000000, 1, FILL_ALL));
     probe_report("ran", run_count() - before);
     probe_report("still-right",
-                 privcall(POINTERS_SUM, (uint32_t)"abc", 3, 0, 0) == 'a' + 'b' + 'c');
+                 privcall(POINTERS_SUM, (uint32_t) "abc", 3, 0, 0) == 'a' + 'b' + 'c');
     probe_finish();
 }
 
@@ -143,16 +144,16 @@ static int out(void)
     memset(result, 9, sizeof result);
     probe_report("failed", (uint32_t)privcall(POINTERS_FILL, (uint32_t)result, 100, 7, FILL_FAIL));
     probe_report("untouched", (uint32_t)sum_of(result, 100));
-    probe_report("copied", (uint32_t)privcall(POINTERS_COPY, (uint32_t)buffer, 100,
-                                              (uint32_t)result, 100));
+    probe_report("copied",
+                 (uint32_t)privcall(POINTERS_COPY, (uint32_t)buffer, 100, (uint32_t)result, 100));
     uint32_t right = 0;
     for (uint32_t i = 0; i < 100; i++) {
         right += result[i] == (uint8_t)(buffer[i] + 1);
     }
     probe_report("right", right);
     memset(result, 4, sizeof result);
-    probe_report("itself", (uint32_t)privcall(POINTERS_COPY, (uint32_t)result, 100,
-                                              (uint32_t)result, 100));
+    probe_report("itself",
+                 (uint32_t)privcall(POINTERS_COPY, (uint32_t)result, 100, (uint32_t)result, 100));
     probe_report("in-place", (uint32_t)sum_of(result, 100));
     probe_finish();
 }
@@ -203,11 +204,11 @@ static int again(void)
 {
     uint32_t right = 0, refused = 0, wrong = 0;
 
-    fill_buffer(buffer, 64);
-    const int expected = role.a == POINTERS_SUM ? sum_of(buffer, 64) : 0;
+    fill_buffer(buffer, LITTLE);
+    const int expected = role.a == POINTERS_SUM ? sum_of(buffer, LITTLE) : 0;
     look_here(buffer);
     for (uint32_t i = 0; i < role.b; i++) {
-        const int result = privcall(role.a, (uint32_t)buffer, 64, 0, 0);
+        const int result = privcall(role.a, (uint32_t)buffer, LITTLE, 0, 0);
         const bool error = result == E_FAULT || result == E_INVALID || result == E_NO_CALL;
         right += result == expected;
         refused += error;
@@ -222,8 +223,14 @@ static int again(void)
 int main(const char *argument)
 {
     static const role_t roles[] = {
-        {"bad", bad},       {"good", good}, {"out", out},   {"absent", absent},
-        {"try_there", try_there}, {"once", once}, {"again", again}, {NULL, NULL},
+        {"bad", bad},
+        {"good", good},
+        {"out", out},
+        {"absent", absent},
+        {"try_there", try_there},
+        {"once", once},
+        {"again", again},
+        {NULL, NULL},
     };
 
     return role_play("pointers", argument, roles);

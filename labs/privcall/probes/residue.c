@@ -1,6 +1,6 @@
 /*
- * What a privcall leaves behind. The grader stops right after each and looks into every register and
- * below the stack pointer.
+ * What a privcall leaves behind. The grader stops right after each and looks into every register
+ * and below the stack pointer.
  */
 #include "residue.h"
 

@@ -1,7 +1,7 @@
 /*
  * The PrivUser of the probe `residue`: functions that work with a secret, and leave it where a
- * function may leave anything: in EAX, ECX, EDX while they work, in the registers that it gives back
- * undefined, in FS and GS's place, and on the stack.
+ * function may leave anything: in EAX, ECX, EDX while they work, in the registers that it gives
+ * back undefined, in FS and GS's place, and on the stack.
  */
 #include "residue.h"
 

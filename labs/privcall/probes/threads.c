@@ -151,9 +151,9 @@ static int fault(void)
 int main(const char *argument)
 {
     static const role_t roles[] = {
-        {"meet", meet},   {"many", many},
+        {"meet", meet},     {"many", many},
         {"beside", beside}, {"dwell_for_ever", dwell_for_ever},
-        {"fault", fault}, {"read_there", read_there},
+        {"fault", fault},   {"read_there", read_there},
         {NULL, NULL},
     };
 

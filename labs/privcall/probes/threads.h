@@ -5,12 +5,12 @@
 #define THREADS_H
 
 enum threads_number {
-    THREADS_MEET,    /* (IN from, length, OUT to, length) with others -> words that were disturbed */
-    THREADS_INVITE,  /* (count) that many come to the next meeting */
-    THREADS_DOUBLE,  /* (a) -> 2 a */
-    THREADS_DWELL,   /* () returns when it is let go */
-    THREADS_DWELLS,  /* () -> how many are in THREADS_DWELL */
-    THREADS_LET_GO,  /* () */
+    THREADS_MEET,   /* (IN from, length, OUT to, length) with others -> words that were disturbed */
+    THREADS_INVITE, /* (count) that many come to the next meeting */
+    THREADS_DOUBLE, /* (a) -> 2 a */
+    THREADS_DWELL,  /* () returns when it is let go */
+    THREADS_DWELLS, /* () -> how many are in THREADS_DWELL */
+    THREADS_LET_GO, /* () */
     THREADS_BLOW_UP, /* () an invalid opcode in ring 2 */
     THREADS_COUNT,
 };

@@ -23,6 +23,9 @@ PAGE = 4096
 DONE = 539
 """The exit status of a child that nothing has stopped (ROLE_DONE of probes/roles.h)."""
 
+FILES_SECRET = 0x539
+"""What `calls_secret` of the probe `calls` is where the grader plants nothing."""
+
 GENERAL_PROTECTION, STACK_FAULT, PAGE_FAULT = fault_status(13), fault_status(12), fault_status(14)
 
 _LINE = re.compile(rb"^fault: process (\d+) \(([^)\n]*)\) vector (\d+) \(([^)\n]*)\) in PrivUser\r?$", re.M)
@@ -75,17 +78,7 @@ def drawn_word(seed: int) -> int:
 
 def plant(machine: Machine, symbol: str, program: str, data: bytes, cr3: int | None = None) -> None:
     """Write a variable of a program from outside, in the address space that runs, or in that of `cr3`."""
-    write_virtual(machine, machine.symbol(symbol, program), data, cr3)
-
-
-def write_virtual(machine: Machine, address: int, data: bytes, cr3: int | None = None) -> None:
-    """Write a program's memory through its page tables, whatever their flags. Its pages must be there."""
-    while data:
-        found = machine.walk(address, cr3)
-        assert found.physical is not None, f"a page of the program is not there: {found}"
-        part = data[: PAGE - address % PAGE]
-        machine.write_physical(found.physical, part)
-        address, data = address + len(part), data[len(part) :]
+    machine.write_virtual(machine.symbol(symbol, program), data, cr3)
 
 
 def expect_out_of_reach(machine: Machine, cr3: int | None = None) -> None:
@@ -150,3 +143,15 @@ def compute(secret: int, rounds: int, value: int) -> int:
     for index in range(rounds):
         found = ((found ^ index) * 0x01000193 + (found >> 13) + secret) & 0xFFFFFFFF
     return found & 0x7FFFFFFF
+
+
+TURNS = 12
+"""Of the role `turns` of the probe `calls`."""
+
+
+def turns(secret: int, number: int, rounds: int) -> int:
+    """What comes of that role, for the process with this number and this secret."""
+    value = number
+    for turn in range(TURNS):
+        value = compute(secret, rounds if turn % 4 == 0 else 2, value)
+    return value

@@ -9,6 +9,7 @@ from privuser import (
     CODE_SELECTOR,
     DATA_SELECTOR,
     DONE,
+    FILES_SECRET,
     GATE_SELECTOR,
     GENERAL_PROTECTION,
     PAGE_FAULT,
@@ -22,6 +23,7 @@ from privuser import (
     faults_in_privuser,
     mix,
     plant,
+    turns,
     word,
 )
 
@@ -35,7 +37,7 @@ from grader.testing.plugin import graded
 
 PROBE = "calls"
 LDT, CALL_GATE = 2, 12
-ROUNDS, TURNS, MANY_ROUNDS = 300_000, 12, 80_000
+ROUNDS, MANY_ROUNDS = 300_000, 80_000
 
 
 def in_ring_2(machine: Machine, function: str) -> None:
@@ -137,7 +139,10 @@ def test_ten_thousand_calls_leave_everything_in_place(boot: Boots, seed: int) ->
 
 
 @graded(
-    stage=2, points=3, handout="the-table", usually="the number is compared as a signed one, or its product with 8 wraps"
+    stage=2,
+    points=3,
+    handout="the-table",
+    usually="the number is compared as a signed one, or its product with 8 wraps",
 )
 def test_only_the_tables_numbers_can_be_called(boot: Boots) -> None:
     """The first number past the table, and every other one up to -1, is E_NO_CALL, and no function has run."""
@@ -145,7 +150,7 @@ def test_only_the_tables_numbers_can_be_called(boot: Boots) -> None:
     bad = ["count", "count+1", "1000", "-1", "-2", "0x80000000", "0x80000000+c", "0x20000000", "0x40000001"]
     no_call = int(KernelError.E_NO_CALL)
     expect(report, "a number that no function has", dict.fromkeys([*bad, "0x10000", "0x100"], no_call))
-    assert report["before"] == report["after"] == mix(0x539, 1, 1, 1, 1)
+    assert report["before"] == report["after"] == mix(FILES_SECRET, 1, 1, 1, 1)
     assert report["made"] == 2, "a function has run that nobody may call, or one that nobody called"
 
 
@@ -154,7 +159,9 @@ def test_there_is_no_way_in_but_the_gate(boot: Boots, build: Build) -> None:
     """Far jumps, calls and returns into PrivUser, and its data segment in ring 3's registers, are general protection;
     a call through the gate ignores the offset it is made with.
     """
-    report = boot("ways", role="all", a=hex(address_of(build.probes["ways"], "ways_forbidden")), guest_seconds=4).finish()
+    report = boot(
+        "ways", role="all", a=hex(address_of(build.probes["ways"], "ways_forbidden")), guest_seconds=4
+    ).finish()
     jumps = ["jump", "jump-rpl3", "jump-gate", "call", "call-rpl3"]
     returns = ["retf", "retf-rpl3", "retf-stack", "iret", "iret-rpl3", "iret-stack"]
     loads = ["ds", "es-rpl3", "fs", "gs-code", "ss", "ss-rpl3"]
@@ -165,7 +172,10 @@ def test_there_is_no_way_in_but_the_gate(boot: Boots, build: Build) -> None:
 
 
 @graded(
-    stage=2, points=4, handout="faults-in-ring-2", usually="a trap is from outside only if CS says 3, or registers are printed"
+    stage=2,
+    points=4,
+    handout="faults-in-ring-2",
+    usually="a trap is from outside only if CS says 3, or registers are printed",
 )
 def test_a_fault_in_ring_2_ends_its_process_and_tells_nothing(boot: Boots) -> None:
     """A function that faults ends its process with the exception's status; the kernel goes on, and prints where, but no
@@ -218,20 +228,12 @@ def test_two_processes_call_each_its_own_privuser(boot: Boots, seed: int) -> Non
         machine.run_to("look_here", program=PROBE)
         plant(machine, "calls_secret", PROBE, word(secret))
     report = machine.finish()
-
-    def hashed(number: int, secret: int) -> int:
-        value = number
-        for turn in range(TURNS):
-            value = compute(secret, MANY_ROUNDS if turn % 4 == 0 else 2, value)
-        return value
-
-    wanted = [(hashed(1, one), hashed(2, other)) for one, other in (secrets, secrets[::-1])]
+    pairs = (secrets, secrets[::-1])
+    wanted = [(turns(one, 1, MANY_ROUNDS), turns(other, 2, MANY_ROUNDS)) for one, other in pairs]
     assert (report["first"], report["second"]) in wanted, "the two processes did not each use their own secret"
 
 
-@graded(
-    stage=2, points=2, handout="at-every-switch", usually="the LDT of the process before stays loaded at a switch"
-)
+@graded(stage=2, points=2, handout="at-every-switch", usually="the LDT of the process before stays loaded at a switch")
 def test_a_process_without_privuser_has_no_gate(boot: Boots) -> None:
     """Beside, after and before a process with a PrivUser, one without has neither the gate nor the pages."""
     machine = boot("plain", role="mixed", programs={"hello": PROBE})
@@ -239,14 +241,13 @@ def test_a_process_without_privuser_has_no_gate(boot: Boots) -> None:
     calls = ["call-before", "call-beside", "call-after", "call-last"]
     expect(report, "a call to the gate", dict.fromkeys(calls, (GENERAL_PROTECTION, fault_status(11))))
     expect(report, "a look at PrivUser's address", {"read-beside": PAGE_FAULT})
-    value = 3
-    for turn in range(TURNS):
-        value = compute(0x539, 50_000 if turn % 4 == 0 else 2, value)
-    expect(report, "the processes with a PrivUser", {"lender": DONE, "turns": value})
+    expect(report, "the processes with a PrivUser", {"lender": DONE, "turns": turns(FILES_SECRET, 3, 50_000)})
     assert report["done"] == machine.nonce
 
 
-@graded(stage=2, points=1, handout="interrupts-in-ring-2", usually="a system call or a kill treats ring 2 as the kernel")
+@graded(
+    stage=2, points=1, handout="interrupts-in-ring-2", usually="a system call or a kill treats ring 2 as the kernel"
+)
 def test_a_process_in_ring_2_can_sleep_and_be_killed(boot: Boots) -> None:
     """System calls of ring 2 work, and a privcall that never ends is ended by kill."""
     report = boot(PROBE, role="kernel").finish()

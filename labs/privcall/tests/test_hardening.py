@@ -1,0 +1,419 @@
+"""Stage 4: what an attacker tries next. Pointers, the kernel as a deputy, flags, what a call leaves behind, threads."""
+
+from __future__ import annotations
+
+import random
+from privuser import (
+    DONE,
+    PAGE_FAULT,
+    PRIVUSER_END,
+    PRIVUSER_STACK_SIZE,
+    PRIVUSER_START,
+    address_of,
+    drawn_bytes,
+    expect,
+    expect_error,
+    expect_out_of_reach,
+    faults_in_privuser,
+    plant,
+    word,
+)
+
+from grader.builds.build import Build
+from grader.machine import Machine
+from grader.machine.registers import DIRECTION, TRAP
+from grader.machine.secrecy import kept_secret
+from grader.machine.witness import Witness
+from grader.testing.boots import Boots
+from grader.testing.kernel_error import KernelError, fault_status
+from grader.testing.plugin import graded
+from grader.testing.sweep import Sweep, Window
+
+E_FAULT, E_INVALID, E_NO_CALL = int(KernelError.E_FAULT), int(KernelError.E_INVALID), int(KernelError.E_NO_CALL)
+BAD_RANGES = [
+    *("secret", "header", "into", "out-of", "hole", "last-byte", "KBASE", "kernel", "across-KBASE", "end", "to-zero"),
+    *("wraps", "null", "page-0"),
+]
+"""Of the role `bad` of probes/pointers.c."""
+
+COPIED = 1000 + 16
+"""What probes/flags.c says of a call whose result and 16 bytes were right."""
+
+STEPS = 40
+"""Of a sweep: how many of a call's instructions are disturbed, each in a call of its own."""
+
+
+# Pointers
+
+
+@graded(
+    stage=4, points=3, handout="pointers", usually="a range is checked by its start, by its end, or by a sum that wraps"
+)
+def test_pointers_out_of_ordinary_memory_are_refused(boot: Boots, build: Build, seed: int) -> None:
+    """Buffers in PrivUser, in the kernel, across KBASE or one of PrivUser's edges, wrapping around, or at 0 are E_FAULT,
+    for IN and OUT alike; too long ones are E_INVALID; the function has not run and no byte is changed.
+    """
+    secret = drawn_bytes(seed, 256)
+    machine = boot("pointers", role="bad", a=hex(address_of(build.probes["pointers"], "pointers_secret")))
+    machine.run_to("look_here", program="pointers")
+    space = machine.registers().cr3
+    plant(machine, "pointers_secret", "pointers", secret)
+    report = machine.finish()
+    expect(report, "IN, IN as third argument, OUT, IN and OUT", dict.fromkeys(BAD_RANGES, E_FAULT))
+    expect(report, "a length over 256", {"long": E_INVALID, "longest": (E_INVALID, E_FAULT)})
+    assert report["ran"] == 0, f"functions ran {report['ran']} times on pointers that must be refused"
+    kept = machine.read_virtual(machine.symbol("pointers_secret", "pointers"), 256, space)
+    assert kept == secret, "a function's output was copied over a secret in PrivUser"
+    assert report["still-right"] == 1, "a right pointer is refused as well"
+
+
+@graded(
+    stage=4,
+    points=1,
+    handout="pointers",
+    usually="what lies at PrivUser's edges, or is empty or as long as may be, is refused",
+)
+def test_pointers_to_ordinary_memory_are_taken(boot: Boots) -> None:
+    """Buffers of 0 to 256 bytes go in and come out, at odd addresses, on the stack, and right beside PrivUser."""
+    report = boot("pointers", role="good").finish()
+    ranges = {"all": 7, "odd": 7, "one": 7, "stack": 7, "below": 7, "after": 7}
+    wrong = [
+        f"{name} ({kind})"
+        for name in ranges
+        for bit, kind in enumerate(("IN", "IN as third argument", "OUT"))
+        if not report[name] >> bit & 1
+    ]
+    assert not wrong, f"these buffers did not go in or come out right: {', '.join(wrong)}"
+    expect(report, "a buffer of no bytes", {"nothing-in": 0, "nothing-out": 0})
+
+
+@graded(stage=4, points=1, handout="pointers", usually="an OUT buffer is not cleared, or comes out after a failure too")
+def test_only_what_the_function_wrote_comes_out(boot: Boots) -> None:
+    """An OUT buffer begins as zeros, comes out when the function returned 0 or more, and not when it failed."""
+    report = boot("pointers", role="out").finish()
+    assert report["dirty"] == 0, f"{report['dirty']} of the function's 100 bytes were not zero when it began"
+    assert report["half"] == 50 * 5, "what the function wrote did not come out"
+    assert report["zeros"] == 0, "bytes came out that the function never wrote"
+    assert report.signed("failed") == -1
+    assert report["untouched"] == 900, "the output of a function that failed was copied out"
+    assert (report["copied"], report["right"]) == (100, 100), "IN and OUT of one call did not both arrive"
+    assert (report["itself"], report["in-place"]) == (100, 500), "one buffer for IN and OUT went wrong"
+
+
+@graded(
+    stage=4, points=1, handout="pointers", usually="the copy of ring 2 writes where ring 3 may not: CR0.WP, or a check"
+)
+def test_memory_that_is_not_there_or_read_only_does_no_harm(boot: Boots) -> None:
+    """A buffer on a page that is missing or may not be written is E_FAULT or a page fault of that process, no more."""
+    report = boot("pointers", role="absent").finish()
+    bad = ["in-absent", "in-half", "out-absent", "out-half", "out-code", "out-constant"]
+    expect(report, "a buffer on such a page", dict.fromkeys(bad, (E_FAULT, PAGE_FAULT)))
+    assert report["in-constant"] == 10, "a constant, which is there to be read, was refused"
+    assert 0 <= report.signed("in-mapped") <= 16 * 255
+
+
+@graded(stage=4, points=1, handout="once", usually="the function is given the program's own buffer, after the check")
+def test_a_buffer_is_read_once(boot: Boots, seed: int) -> None:
+    """What a second thread writes into the buffer while the function runs, at any moment of the call, the function does
+    not see: it works on a copy in PrivUser.
+    """
+    machine = boot("pointers", role="once")
+    machine.run_to("look_here", program="pointers")
+    buffer = machine.symbol("buffer", "pointers")
+    machine.run_to("pointers_between", program="pointers")
+    assert machine.registers().cpl == 2
+    later = drawn_bytes(seed, 64)
+    machine.write_virtual(buffer, later)
+    report = machine.finish()
+    assert report["changed"] == 0, f"{report['changed']} words changed while the function ran"
+    assert PRIVUSER_START <= report["where"] < PRIVUSER_END, (
+        f"it was given {report['where']:#010x}, not a copy in PrivUser"
+    )
+    assert report["now"] == sum(later)
+
+
+@graded(stage=4, points=1, handout="once", usually="the buffer is copied, and then read again from where it came")
+def test_a_buffer_may_change_at_any_instruction(boot: Boots, sweep: Sweep, seed: int) -> None:
+    """A second thread that rewrites the buffer at any instruction of the call makes no function see two contents."""
+    draw = random.Random(seed)
+    machine = boot("pointers", role="again", a=4, b=sweep.rounds(STEPS))
+    machine.run_to("look_here", program="pointers")
+    buffer = machine.symbol("buffer", "pointers")
+    for step in sweep(machine, Window("privcall", program="pointers", rings=(2,)), most=STEPS):
+        machine.write_virtual(buffer, draw.randbytes(64))
+        step.finish()
+    report = machine.finish()
+    assert report["wrong"] == 0, f"in {report['wrong']} calls the function saw its buffer change"
+    assert report["right"] == sweep.rounds(STEPS), f"only {report['right']} calls worked"
+
+
+@graded(stage=4, points=1, handout="once", usually="ring 2 reads the arguments from ring 3's stack, more than once")
+def test_arguments_may_change_at_any_instruction(boot: Boots, sweep: Sweep, seed: int) -> None:
+    """A second thread that changes the arguments on ring 3's stack while they are checked changes nothing any more, or
+    has the call refused.
+    """
+    secret = drawn_bytes(seed, 256)
+    rounds = sweep.rounds(STEPS) + 1
+    machine = boot("pointers", role="again", a=0, b=rounds)
+    machine.run_to("look_here", program="pointers")
+    plant(machine, "pointers_secret", "pointers", secret)
+    attack = word(machine.symbol("pointers_secret", "pointers")) + word(256)
+    machine.run_to("privcall", program="pointers")
+    arguments = machine.registers().esp + 4  # the same in every round
+    for step in sweep(machine, Window("privcall", program="pointers"), most=STEPS):
+        machine.write_virtual(arguments + 4, attack)
+        step.finish()
+    report = machine.finish()
+    assert report["wrong"] == 0, f"{report['wrong']} calls returned the sum of other bytes than the program's"
+    assert report["right"] + report["refused"] == rounds
+    assert report["right"] >= rounds // 2, f"only {report['right']} of {rounds} calls worked"
+
+
+# The kernel as a deputy
+
+DEPUTY_PLACES = ["secret", "program", "argument", "file", "key", "room"]
+DEPUTY_CALLS = [
+    *("write", "parameter", "spawn", "wait", "create_file", "read_file", "list_files", "delete_file"),
+    "list_processes",
+]
+"""Bits of what the privcalls of probes/deputy.h return."""
+
+
+def deputy(boot: Boots, role: str, secret: bytes) -> Machine:
+    """The probe in a role, with its secret planted and told where its PrivUser has what."""
+    machine = boot("deputy", role=role, guest_seconds=4)
+    machine.run_to("look_here", program="deputy")
+    plant(machine, "deputy_secret", "deputy", secret)
+    places = [machine.symbol(f"deputy_{place}", "deputy") for place in DEPUTY_PLACES]
+    plant(machine, "deputy_places", "deputy", b"".join(map(word, places)))
+    return machine
+
+
+def variables(machine: Machine) -> bytes:
+    """The bytes of the probe's PrivUser variables, which no call may change."""
+    names = [f"deputy_{place}" for place in DEPUTY_PLACES]
+    return b"".join(machine.read_virtual(machine.symbol(name, "deputy"), 8) for name in names)
+
+
+@graded(
+    stage=4,
+    points=3,
+    handout="the-deputy",
+    usually="the kernel's check of pointers allows all below KBASE, whoever asks",
+)
+def test_the_kernel_reads_and_writes_no_privuser_for_ring_3(boot: Boots, seed: int) -> None:
+    """Every system call of ring 3 that names PrivUser, in a buffer, a name, a status or a stack, is an error, and nothing
+    has happened; on memory of its own the same calls work.
+    """
+    secret = drawn_bytes(seed, 32)
+    machine = deputy(boot, "ring_3", secret)
+    expect_out_of_reach(machine)
+    before = variables(machine)
+    machine.run_to("look_here", program="deputy")
+    changed = variables(machine) != before
+    report = machine.finish()
+    reads = ["write", "spawn", "create-file", "read-file", "delete-file", "parameter"]
+    writes = ["read", "list-files", "list-processes", "answer", "thread-create", "wait"]
+    expect_error(report, "ring 3 had the kernel use PrivUser", [*reads, *writes])
+    assert not changed, "the calls were refused, but PrivUser has changed"
+    assert secret not in machine.serial, "the secret was printed"
+    expect(report, "the child that was waited for with bad pointers", {"child": DONE})
+    expect(report, "files of ring 3's own", {"create": 0, "read-back": 4, "delete": 0})
+    assert (report["files"], report["parameter-right"], report["written"]) == (1, 1, 7)
+
+
+@graded(
+    stage=4,
+    points=1,
+    handout="the-deputy",
+    usually="the kernel refuses PrivUser's memory to ring 2 as well, or KBASE's to nobody",
+)
+def test_the_kernel_serves_privuser_itself(boot: Boots, seed: int) -> None:
+    """The same system calls from ring 2 work on PrivUser's memory and on ordinary memory, not on the kernel's."""
+    machine = deputy(boot, "ring_2", drawn_bytes(seed, 32))
+    report = machine.finish()
+    for key, what in (
+        ("own", "did not work from ring 2 on PrivUser's memory"),
+        ("ordinary", "did not work from ring 2 on ordinary memory"),
+        ("kernels", "from ring 2 with the kernel's memory was not refused"),
+    ):
+        value = report[key]
+        failed = [name for bit, name in enumerate(DEPUTY_CALLS) if value >> 31 or not value >> bit & 1]
+        assert not failed, f"{', '.join(failed)} {what}"
+    assert machine.serial.count(b"from ring 2") == 2
+
+
+@graded(
+    stage=4,
+    points=1,
+    handout="the-deputy",
+    usually="who is in ring 2 is noted for the process, not taken from the frame",
+)
+def test_a_thread_in_ring_2_lends_its_rights_to_nobody(boot: Boots, build: Build, seed: int) -> None:
+    """While one thread is in ring 2, system calls of another one, in ring 3, get PrivUser's memory no more than ever."""
+    secret = drawn_bytes(seed, 32)
+    machine = boot("threads", role="beside", a=hex(address_of(build.probes["threads"], "threads_secret")))
+    machine.run_to("main", program="threads")
+    plant(machine, "threads_secret", "threads", secret)
+    machine.run_to("look_here", program="threads", times=2)
+    kept = machine.read_virtual(machine.symbol("threads_secret", "threads"), 32) == secret
+    report = machine.finish()
+    expect_error(report, "beside a thread in ring 2", ["write", "read-file", "list", "parameter", "map"])
+    assert kept, "the calls were refused, but the secret has changed"
+    assert secret not in machine.serial, "the secret was printed"
+    assert report["own-list"] == 1
+    expect(report, "the thread in ring 2", {"thread": 0})
+    assert report["dwelt"] == machine.nonce
+
+
+# Flags and segment registers
+
+
+@graded(
+    stage=4,
+    points=2,
+    handout="flags-and-segments",
+    usually="the entry stub has no CLD, or does not load DS and ES; on Bochs a null ES is a fault",
+    witnesses=(Witness.QEMU, Witness.BOCHS),
+)
+def test_flags_and_segments_of_ring_3_do_not_matter(boot: Boots) -> None:
+    """A call works with DF, NT and AC set, and with null or odd selectors in ES, FS and GS."""
+    report = boot("flags", role="odd", a=1).finish()
+    flags = ["plain", "DF", "NT", "AC", "DF+NT+AC"]
+    segments = ["null-ES", "code-ES", "null-FS-GS", "code-FS-GS", "RPL0", "all"]
+    wrong = [
+        f"{case}: {report[case] % 1000} of 16 bytes arrived{'' if report[case] >= 1000 else ' and the result is wrong'}"
+        for case in [*flags, *segments]
+        if report[case] != COPIED
+    ]
+    assert not wrong, f"a call that copies 16 bytes: {'; '.join(wrong)}"
+    assert not report["in-ring-2"] & DIRECTION, "a function of PrivUser begins with the direction flag set"
+
+
+@graded(
+    stage=4,
+    points=1,
+    handout="flags-and-segments",
+    usually="a debug exception in ring 2 shows ring 3 its registers, or panics",
+)
+def test_the_trap_flag_shows_nothing_of_ring_2(boot: Boots, sweep: Sweep) -> None:
+    """With the trap flag set at any instruction of a call, the call works or the process ends with vector 1, and nothing
+    of ring 2 is printed.
+    """
+    steps = 24
+    machine = boot("flags", role="trapped", a=1, b=sweep.rounds(steps), guest_seconds=8)
+    in_ring_2 = 0
+    for _ in sweep(machine, Window("privcall", program="flags"), most=steps):
+        now = machine.registers()
+        in_ring_2 += now.cpl == 2
+        machine.set_register("eflags", now.eflags | TRAP)
+    report = machine.finish()
+    expect(report, "a call with the trap flag", {"once": (DONE, fault_status(1))})
+    assert report.all("once")[0] == report.all("once")[-1] == DONE, "a call without the trap flag went wrong"
+    assert in_ring_2, "no step was in ring 2"
+    said = faults_in_privuser(machine.serial)
+    assert set(said) <= {("flags", 1, "debug")}, f"the console says {said}"
+    for line in machine.serial.splitlines():
+        shown = b"vector 1 " in line and b"in PrivUser" not in line and b"eip 0xa0" in line
+        assert not shown, f"the console shows where ring 2 was: {line.decode('ascii', 'replace')}"
+
+
+@graded(
+    stage=4,
+    points=1,
+    handout="flags-and-segments",
+    usually="a return from the interrupt does not put ring 2's segments back",
+)
+def test_the_timer_may_interrupt_a_call_anywhere(boot: Boots, sweep: Sweep) -> None:
+    """An interrupt at any instruction of a call, of the entry stub above all, does the call no harm."""
+    machine = boot("flags", role="many", a=1, b=sweep.rounds(STEPS), guest_seconds=8)
+    for step in sweep(machine, Window("privcall", program="flags", rings=(2,)), most=STEPS):
+        machine.inject_irq(0)
+        step.finish()
+    assert machine.finish()["wrong"] == 0
+
+
+# What a call leaves behind
+
+
+@graded(stage=4, points=2, handout="residue", usually="ECX and EDX come back as the function left them")
+def test_a_call_leaves_nothing_of_privuser_behind(boot: Boots, seed: int) -> None:
+    """After a call that works, fails or is refused, no register and no byte below ring 3's stack pointer holds a word of
+    the secret or an address in PrivUser.
+    """
+    secret = drawn_bytes(seed, 16)
+    machine = boot("residue", role="calls")
+    machine.run_to("look_here", program="residue")
+    plant(machine, "residue_secret", "residue", secret)
+    for call in ("works", "fails", "has a result in memory", "does not exist", "names PrivUser"):
+        machine.run_to("residue_after", program="residue")
+        now = machine.registers()
+        assert now.cpl == 3
+        for name, value in now.general().items():
+            shown = PRIVUSER_START <= value < PRIVUSER_END
+            assert not shown, (
+                f"after a call that {call}, {name.upper()} still holds {value:#010x}, an address in PrivUser"
+            )
+        kept_secret(machine, secret, f"after a call that {call}, the secret")
+    report = machine.finish()
+    expect(report, "the calls", {"spread": 539, "no-call": E_NO_CALL, "bad": E_FAULT, "digest": 16})
+    assert report.signed("failed") == -1
+    assert report["hash"] == digest(secret, machine.nonce), "what the function computed did not come out"
+
+
+def digest(secret: bytes, nonce: int) -> int:
+    """`digest` of probes/residue_privuser.c over the 64 bytes of probes/residue.c."""
+    keys = [int.from_bytes(secret[at : at + 4], "little") for at in range(0, 16, 4)]
+    found = keys[0]
+    for index in range(64):
+        found = (found ^ (nonce + index & 0xFF) ^ keys[index % 4]) * 0x01000193 & 0xFFFFFFFF
+    return found
+
+
+# Threads
+
+
+@graded(
+    stage=4,
+    points=3,
+    handout="threads",
+    usually="all threads of a process have one stack in ring 2, or share its buffers",
+)
+def test_threads_meet_in_ring_2_undisturbed(boot: Boots) -> None:
+    """Four threads, then 24, are in ring 2 at once, each on a stack and with buffers of its own."""
+    machine = boot("threads", role="meet", guest_seconds=6)
+    stacks = []
+    for _ in range(4):
+        machine.run_to("threads_inside", program="threads")
+        now, task = machine.registers(), machine.tss()
+        assert now.cpl == 2
+        found = machine.walk(now.esp)
+        assert found.present and not found.user, f"the stack of a thread in ring 2: {found}"
+        assert PRIVUSER_START <= now.esp < task.esp2 <= PRIVUSER_END
+        stacks.append(now.esp)
+    stacks.sort()
+    gaps = [upper - lower for lower, upper in zip(stacks, stacks[1:], strict=False)]
+    assert min(gaps) >= PRIVUSER_STACK_SIZE, f"two threads' stacks in ring 2 are only {min(gaps)} bytes apart"
+    report = machine.finish()
+    assert report["four"] == 4, f"only {report['four']} of four threads came back with what was theirs"
+    assert report["crowd"] == 24, f"only {report['crowd']} of 24 threads came back with what was theirs"
+
+
+@graded(stage=4, points=1, handout="threads", usually="a thread's stack in ring 2 is not given back when it ends")
+def test_eighty_threads_one_after_the_other_can_call(boot: Boots) -> None:
+    """Every new thread gets a stack in ring 2, however many there were before."""
+    report = boot("threads", role="many", guest_seconds=4).finish()
+    assert report["right"] == 80, f"only {report['right']} of 80 threads got their result"
+
+
+@graded(
+    stage=4, points=1, handout="threads", usually="a fault of one thread in ring 2 leaves the others running, or panics"
+)
+def test_a_fault_of_a_thread_in_ring_2_ends_its_process(boot: Boots) -> None:
+    """When one thread faults in ring 2, its whole process ends with that exception, and no other process does."""
+    machine = boot("threads", role="fault")
+    report = machine.finish()
+    expect(report, "the process whose thread faulted", {"ended": fault_status(6)})
+    assert faults_in_privuser(machine.serial) == [("threads", 6, "invalid opcode")]
+    assert report["before"] == report["after"] == machine.nonce // 4 * 2
+    expect(report, "ring 3 looks into PrivUser", {"in-ring-3": PAGE_FAULT})
