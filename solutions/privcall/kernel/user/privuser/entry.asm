@@ -45,6 +45,7 @@ privuser_entry:
     xor edx, edx
     xor esi, esi
     xor edi, edi
+    xor ebp, ebp
     push dword EFLAGS_NONE          ; the last comparison tells something too
     popfd
     ; STAGE 4 }
