@@ -92,9 +92,9 @@ class _End:
     """A function has returned when its return address is off the stack."""
     ring: int | None = None
 
-    def reached(self, machine: Machine) -> bool:
+    def reached(self, machine: Machine, eip: int) -> bool:
         """Whether the machine is stopped there."""
-        if self.ring is None and machine.eip() != self.address:
+        if self.ring is None and eip != self.address:
             return False
         now = machine.registers()
         if self.ring is not None:
@@ -106,7 +106,7 @@ class _End:
         if self.address is None:
             raise ProjectFault("the window's end was never seen: its `longest` is too small for step.finish()")
         known = _End(self.cr3, self.address, self.esp)
-        while not known.reached(machine):
+        while not known.reached(machine, machine.eip()):
             machine.run_to(self.address)
 
 
@@ -131,7 +131,15 @@ class _Trace:
         if wanted:
             self.steps.append(number)
 
+    def ring(self, machine: Machine, address: int) -> int:
+        """The ring of the next instruction: asked once for a page, for the code of a page runs in one ring."""
+        page = address >> 12
+        if page not in self._rings:
+            self._rings[page] = machine.registers().cpl
+        return self._rings[page]
+
     _seen: set[int] = field(default_factory=set)
+    _rings: dict[int, int] = field(default_factory=dict)
 
 
 class Sweep:
@@ -172,14 +180,15 @@ class Sweep:
         _enter(machine, window)
         _enter(machine, window)
         end, trace = _end_of(machine, window), _Trace()
-        in_kernel = machine.eip() >= KERNEL
+        address = machine.eip()
+        in_kernel = address >= KERNEL
         while len(trace.addresses) < window.longest:
-            if trace.addresses and end.reached(machine):
-                end.address = machine.eip()
+            if trace.addresses and end.reached(machine, address):
+                end.address = address
                 break
-            address = machine.eip()
-            trace.add(address, _wanted(machine, window, address), in_kernel)
+            trace.add(address, not window.rings or trace.ring(machine, address) in window.rings, in_kernel)
             machine.step()
+            address = machine.eip()
         return end, trace
 
     def _chosen(self, trace: _Trace, most: int) -> list[int]:
@@ -191,15 +200,6 @@ class Sweep:
         if not trace.steps:
             raise Ungradable("the window has no instruction in the rings that the sweep is about")
         return strided(trace.steps, most)
-
-
-def _wanted(machine: Machine, window: Window, address: int) -> bool:
-    """Whether the next instruction can be a step."""
-    if not window.rings:
-        return True
-    if address >= KERNEL and 0 not in window.rings:
-        return False  # without the time that it takes to ask for the ring
-    return machine.registers().cpl in window.rings
 
 
 def strided(numbers: list[int], most: int) -> list[int]:
@@ -242,8 +242,8 @@ def _come_by(machine: Machine, address: int, end: _End) -> bool:
     over = _End(space, end.address, end.esp)
     with machine.breakpoint(address), machine.breakpoint(end.address if end.address is not None else address):
         while True:
-            machine.run()
-            if over.reached(machine):
+            stop = machine.run()
+            if over.reached(machine, stop.address):
                 return False
-            if machine.eip() == address and machine.registers().cr3 == space:
+            if stop.address == address and machine.registers().cr3 == space:
                 return True
