@@ -147,7 +147,9 @@ static int call_spawn(const trap_frame_t *caller)
  * its code and its constants, the domains have to be able to trust each other. */
 static int call_unmap(const trap_frame_t *caller)
 {
-    if (user_range_check(caller->ebx, caller->ecx, true) != OK) {
+    const bool is_mapped = user_range_check(caller->ebx, caller->ecx, false) == OK;
+
+    if (is_mapped && user_range_check(caller->ebx, caller->ecx, true) != OK) {
         return E_PERMISSION;
     }
     return user_memory_unmap(caller->ebx, caller->ecx);

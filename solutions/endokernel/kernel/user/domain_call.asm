@@ -1,14 +1,11 @@
 ; How ring 3 calls a function of another domain. Nothing here is trusted: what the monitor gets are
 ; numbers, as from any system call, and where an entry returns to is the monitor's choice.
-; STAGE 3 {
 
+; STAGE 3 {
+;: %define E_NO_CALL -10
 %define MONITOR_CALL_DOMAIN_CALL   47
 %define MONITOR_CALL_DOMAIN_RETURN 48
 %define SYSTEM_CALL                0x80
-; STAGE 3 }
-; STAGE 3 {
-;:
-;: %define E_NO_CALL -10
 ; STAGE 3 }
 
 section .text

@@ -137,11 +137,11 @@ static int decide(monitor_frame_t *caller)
         return domain_leave(caller);
     }
     // STAGE 3 }
-    if (number >= sizeof calls / sizeof calls[0] || calls[number] == NULL) {
-        return E_NO_CALL;
-    }
     if (number != SYSTEM_CALL_EXIT && !policy_allows_call(caller->domain, number)) {
         return E_PERMISSION;
+    }
+    if (number >= sizeof calls / sizeof calls[0] || calls[number] == NULL) {
+        return E_NO_CALL;
     }
     if (!buffers_are_the_callers(caller)) {
         return E_FAULT;

@@ -1,7 +1,7 @@
-; Where the kernel delivers a system call of ring 3: in ring 2, with the thread's PrivUser stack, on
-; which lies the caller's frame (monitor_frame_t), and with registers that the kernel has set. All
-; that ring 3 finds afterwards is what the frame says then.
+; Where the kernel delivers a system call of ring 3: in ring 2, on the thread's PrivUser stack.
 ; STAGE 1 {
+; There lies the caller's frame (monitor_frame_t); segments and flags are what the kernel has set. All
+; that ring 3 finds afterwards is what the frame says then.
 
 extern monitor_system_call
 ; STAGE 1 }
