@@ -104,6 +104,7 @@ TOOLS = (
         False,
         {"apt": "bochs bochs-term bochsbios", "dnf": "bochs", "pacman": "bochs", "brew": "bochs"},
         arguments=("--help",),
+        variable="KERNELIST_BOCHS",
     ),
 )
 

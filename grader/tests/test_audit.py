@@ -15,6 +15,7 @@ from grader.machine.fence import Table
 from grader.machine.registers import SegmentRegister, parse_registers
 from grader.tests.boot_sectors import PROTECTED_MODE, boot_sector
 from grader.tests.elf import elf
+from grader.tests.machines import MACHINES
 from grader.tests.test_registers import TEXT
 
 NULL = "0000000000000000"
@@ -163,14 +164,14 @@ other:  dw 39
 )
 
 
-@pytest.fixture
-def loading() -> Callable[[int | None], tuple[Machine, Audit]]:
+@pytest.fixture(params=MACHINES)
+def loading(request: pytest.FixtureRequest) -> Callable[[int | None], tuple[Machine, Audit]]:
     """A machine that loads two LDTs in turn, with its audit; `loads` bounds what is seen."""
     image = boot_sector(LOADS)
     symbols = SymbolTable(elf([], code=image[:512], base=0x7C00))
 
     def start(loads: int | None = None) -> tuple[Machine, Audit]:
-        machine = Machine.start(image, symbols=symbols)
+        machine = Machine.start(image, symbols=symbols, witness=request.param)
         return machine, Audit(machine, kernel=0x100000, loads=loads)
 
     return start

@@ -16,6 +16,7 @@ from grader.machine import Machine, NotAsRequired, secrecy
 from grader.machine.secrecy import kept_secret, pieces_of, places_of
 from grader.paths import Project
 from grader.testing.boots import Boots
+from grader.tests.machines import MACHINES
 
 SECRET = bytes.fromhex("5ec2e70f0e1d2c3b4a5968778695a4b3")
 KBASE, PAGE = 0xC0000000, 4096
@@ -28,10 +29,11 @@ def build() -> Build:
     return build_tree(project, compose(project, load_lab(project, "baseline"), Answer.parse("own")), Sandbox.detect())
 
 
-@pytest.fixture
-def machine(build: Build) -> Iterator[Machine]:
+@pytest.fixture(params=MACHINES)
+def machine(build: Build, request: pytest.FixtureRequest) -> Iterator[Machine]:
     """The probe `registers` in its child, its parent waiting."""
-    with Boots(build, seed="secrecy", test="memory", sandbox=Sandbox.detect()) as boots:
+    sandbox = Sandbox.detect()
+    with Boots(build, seed="secrecy", test="memory", sandbox=sandbox, witness=request.param) as boots:
         machine = boots("registers", children=2, steps=100)
         machine.run_to("hash_registers", program="registers")
         yield machine
