@@ -68,6 +68,7 @@ class Repository:
     def check(self) -> None:
         """Raise WrongUse where adding a commit would harm somebody's work: what is here, and what to do."""
         branches = self.branches()
+        self._check_clone(branches)
         if branches and MAIN not in branches:
             raise WrongUse(f"{self.folder} is a git repository that ./lab publish did not make: name a new folder")
         if not branches and not self._bare and any(entry.name != ".git" for entry in self.folder.iterdir()):
@@ -80,6 +81,17 @@ class Repository:
             raise WrongUse(
                 f"{self.folder} has changes that are not committed ({', '.join(changed[:4])}): publishing would run "
                 f"over them. Take them over into the course, then: git -C {self.folder} checkout --force"
+            )
+
+    def _check_clone(self, branches: Mapping[str, str]) -> None:
+        """A clone of what was published must have all its branches, or they would be begun a second time."""
+        refs = self.git.run("for-each-ref", "--format=%(refname)", "refs/remotes").decode().split()
+        remote = {ref.split("/", 3)[3]: ref.removeprefix("refs/remotes/") for ref in refs}
+        missing = sorted(branch for branch in remote if branch.startswith("lab/") and branch not in branches)
+        if missing:
+            lines = [f"    git -C {self.folder} branch {branch} {remote[branch]}" for branch in missing]
+            raise WrongUse(
+                "\n".join([f"{self.folder} is a clone without all of its branches. Make them first:", *lines])
             )
 
     def _check_authors(self, branch: str) -> None:

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import atexit
+import functools
 import os
+import shutil
 import subprocess
+import tempfile
 from pathlib import Path
 
 from grader.paths import Project
@@ -66,6 +70,21 @@ def with_upper_lab(project: Project) -> None:
 def published(project: Project, folder: Path, *labs: str) -> Outcome:
     """Publish without a word."""
     return publish(project, folder, labs, lambda text: None)
+
+
+@functools.cache
+def _once() -> Path:
+    """A course and what was published of it: made once, for many tests."""
+    folder = Path(tempfile.mkdtemp(prefix="kernelist-course-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    published(course(folder / "course"), folder / "out")
+    return folder
+
+
+def published_course(folder: Path) -> Path:
+    """What `course(folder / "course")` has published to the folder that is given back."""
+    shutil.copytree(_once() / "out", folder / "out")
+    return folder / "out"
 
 
 def git(folder: Path, *arguments: str, check: bool = True) -> str:

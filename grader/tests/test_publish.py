@@ -13,7 +13,7 @@ from grader.labs.tree import Answer, compose
 from grader.paths import Project
 from grader.publishing import published as about
 from grader.publishing.publish import check
-from grader.tests.small_course import GRADED, clone, course, git, published, with_upper_lab
+from grader.tests.small_course import GRADED, clone, course, git, published, published_course, with_upper_lab
 from grader.tests.small_project import put
 
 
@@ -24,11 +24,9 @@ def project(tmp_path: Path) -> Project:
 
 
 @pytest.fixture
-def target(project: Project, tmp_path: Path) -> Path:
+def target(tmp_path: Path) -> Path:
     """The published repository."""
-    folder = tmp_path / "for students"
-    published(project, folder)
-    return folder
+    return published_course(tmp_path)
 
 
 def files(folder: Path, branch: str) -> set[str]:
@@ -189,6 +187,15 @@ def test_an_empty_repository_may_be_used(project: Project, tmp_path: Path) -> No
         put(project.root, {"labs/small/README.md": f"# For {name}\n"})
         assert list(published(project, tmp_path / name).added) == ["lab/small"]
     assert git(tmp_path, "for-each-ref") == ""
+
+
+def test_a_clone_of_what_was_published_goes_on(project: Project, target: Path, tmp_path: Path) -> None:
+    """For whoever has lost the folder: with all branches, commits come upon the old ones."""
+    again = clone(target, tmp_path / "again").root
+    with pytest.raises(WrongUse, match=r"(?s)without all of its branches.*branch lab/small origin/lab/small"):
+        published(project, again)
+    git(again, "branch", "lab/small", "origin/lab/small")
+    assert published(project, again).added == {}
 
 
 def test_foreign_commits_are_not_built_upon(project: Project, target: Path) -> None:

@@ -10,7 +10,7 @@ from grader.paths import Project
 from grader.publishing.confidential import Confidential
 from grader.publishing.history import Leak
 from grader.publishing.publish import check
-from grader.tests.small_course import SECRET_C, course, git, published, with_upper_lab
+from grader.tests.small_course import SECRET_C, course, git, published, published_course, with_upper_lab
 from grader.tests.small_project import FILES, MUTANT_TOML, put
 
 HIDDEN = '''def test_that_is_hidden(boot) -> None:
@@ -100,10 +100,9 @@ def test_a_leak_is_refused_before_anything_is_written(
 
 
 @pytest.fixture
-def folder(project: Project, tmp_path: Path) -> Path:
+def folder(tmp_path: Path) -> Path:
     """The published repository."""
-    published(project, tmp_path / "out")
-    return tmp_path / "out"
+    return published_course(tmp_path)
 
 
 def test_an_old_leak_is_found_in_the_history(project: Project, folder: Path) -> None:

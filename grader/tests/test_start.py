@@ -9,23 +9,27 @@ import pytest
 from grader.faults import WrongUse
 from grader.paths import Project
 from grader.publishing.start import start
-from grader.tests.small_course import clone, course, git, published
+from grader.tests.small_course import clone, course, git, published, published_course
 from grader.tests.small_project import put
 
 
-@pytest.fixture
-def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Project:
-    """The author's repository; git has no settings of a person."""
+@pytest.fixture(autouse=True)
+def nobody(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Git has no settings of a person."""
     for name in ("HOME", "XDG_CONFIG_HOME"):
         monkeypatch.setenv(name, str(tmp_path / "nobody"))
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Project:
+    """The author's repository."""
     return course(tmp_path / "course")
 
 
 @pytest.fixture
-def student(project: Project, tmp_path: Path) -> Project:
+def student(tmp_path: Path) -> Project:
     """A clone, on main, as a student begins."""
-    published(project, tmp_path / "out")
-    made = clone(tmp_path / "out", tmp_path / "student")
+    made = clone(published_course(tmp_path), tmp_path / "student")
     git(made.root, "config", "user.name", "Ann")
     git(made.root, "config", "user.email", "ann@example.org")
     return made

@@ -22,7 +22,7 @@ from grader.paths import Project
 from grader.publishing.asked import asked
 from grader.publishing.submit import Submission, submit
 from grader.testing.verdict import Grading
-from grader.tests.small_course import clone, course, git, published
+from grader.tests.small_course import clone, course, git, published, published_course
 from grader.tests.small_project import put
 
 
@@ -33,10 +33,9 @@ def project(tmp_path: Path) -> Project:
 
 
 @pytest.fixture
-def student(project: Project, tmp_path: Path) -> Project:
+def student(tmp_path: Path) -> Project:
     """A clone on the lab's branch."""
-    published(project, tmp_path / "out")
-    return clone(tmp_path / "out", tmp_path / "student", "lab/small")
+    return clone(published_course(tmp_path), tmp_path / "student", "lab/small")
 
 
 @pytest.fixture
