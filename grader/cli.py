@@ -204,7 +204,8 @@ the command that opens the moment in GDB. The same files get the same verdicts e
 
 _DEBUG = """\
 Run one test up to its failure and hand the living machine to GDB, with the kernel's symbols and the commands of `help
-kernelist` (processes, page walks, descriptors, the current ring). Without a test: GDB at kernel_main.
+kernelist` (processes, page walks, descriptors, the current ring). Without a test: GDB at kernel_main. A test that fails
+on Bochs alone is handed to Bochs's own debugger, since GDB cannot look into it.
 """
 
 _BENCH = """\

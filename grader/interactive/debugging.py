@@ -22,6 +22,7 @@ from grader.builds.build import Build
 from grader.faults import Ungradable, WrongUse
 from grader.host import tools
 from grader.host.sandbox import Sandbox
+from grader.interactive.bochs_debugger import converse
 from grader.interactive.editor import let_in
 from grader.labs.lab_file import Lab
 from grader.machine import Machine, MachineStopped
@@ -34,8 +35,6 @@ from grader.testing.setting import Setting
 from grader.testing.verdict import Outcome, Verdict
 
 START = "kernel_main"
-
-ON_BOCHS = """GDB cannot look into Bochs. The machine as the test left it:"""
 
 
 COMMANDS = Path(__file__).resolve().parent.parent / "gdb" / "commands.py"
@@ -151,8 +150,7 @@ class _Debugger:
         self.shown = True
         machine = boots.machines[-1]
         if boots.witness is Witness.BOCHS:
-            print(ON_BOCHS)
-            print(machine.describe())
+            converse(machine)
         else:
             give_away(machine, boots.build, self._wanted.editor)
 

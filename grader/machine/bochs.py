@@ -108,6 +108,10 @@ class Bochs:
         """End it. Nothing of what the guest wrote is lost."""
         self.process.close()
 
+    def tell(self, line: str) -> str:
+        """The answer of its own debugger to a line that a person typed."""
+        return self._console.ask(line)[0]
+
     # Looking
 
     def registers(self) -> Registers:

@@ -122,6 +122,16 @@ class Machine(Execution):
             raise NotOnThisMachine(f"{self.witness.label} cannot be handed over to GDB")
         return self._control.emulator
 
+    def ask_bochs(self, line: str) -> str:
+        """What Bochs's own debugger answers to a person's line. Raises NotOnThisMachine for another emulator."""
+        if self.witness is not Witness.BOCHS:
+            raise NotOnThisMachine(f"{self.witness.label} is looked into by GDB")
+        from grader.machine.bochs import Bochs
+
+        assert isinstance(self._control, Bochs)
+        self._registers = None
+        return self._control.tell(line)
+
     # The serial line
 
     @property
