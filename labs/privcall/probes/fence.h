@@ -66,10 +66,9 @@ enum fence_segment { FENCE_DS, FENCE_ES, FENCE_FS, FENCE_GS, FENCE_SS, FENCE_SEG
 
 enum fence_instruction {
 #define FENCE_NUMBER(name, text) FENCE_RUN_##name,
-    FENCE_INSTRUCTIONS(FENCE_NUMBER) FENCE_ORDINARY,
-    FENCE_BEFORE_BEYOND = FENCE_ORDINARY, /* the next one is one more */
-    FENCE_BEYOND(FENCE_NUMBER) FENCE_RUNS,
+    FENCE_INSTRUCTIONS(FENCE_NUMBER) FENCE_BEYOND(FENCE_NUMBER) FENCE_RUNS,
 #undef FENCE_NUMBER
+    FENCE_ORDINARY = FENCE_RUN_run_kernel, /* what comes before depends on no limit */
 };
 
 #endif

@@ -105,12 +105,12 @@ static int odd(void)
     probe_finish();
 }
 
-/* The same call again and again, for sweeps; the grader says what comes of it that is right. */
+/* The same call again and again, for sweeps, always with the direction flag set. b: how often. */
 static int many(void)
 {
     uint32_t wrong = 0;
 
-    give(0, USER_DATA, USER_DATA, USER_DATA);
+    give(FLAG_DF, USER_DATA, USER_DATA, USER_DATA);
     look_here();
     for (uint32_t i = 0; i < role.b; i++) {
         wrong += copy_once(role.a) != 1000 + LENGTH;
@@ -122,7 +122,7 @@ static int many(void)
 /* The grader sets the trap flag in these. */
 static int once(void)
 {
-    give(0, USER_DATA, USER_DATA, USER_DATA);
+    give(FLAG_DF, USER_DATA, USER_DATA, USER_DATA);
     const uint32_t right = copy_once(role.a);
 
     return right == 1000 + LENGTH ? ROLE_DONE : (int)right;

@@ -1,4 +1,4 @@
-"""What this lab's tests share: where PrivUser is, how secrets get there from outside, and how children ended, in words."""
+"""What this lab's tests share: where PrivUser is, how secrets get there from outside, how children ended, in words."""
 
 from __future__ import annotations
 

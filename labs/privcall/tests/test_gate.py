@@ -84,8 +84,8 @@ def test_a_privcall_runs_in_ring_2_and_comes_back_with_a_result(boot: Boots, see
 
 @graded(stage=2, points=3, handout="the-gate", usually="a descriptor's access byte, or the gate's type, DPL or offset")
 def test_the_ldt_holds_two_segments_and_one_gate(boot: Boots, seed: int) -> None:
-    """Entries 1 and 2 of the LDT are ring 2's code and data, entry 3 is a call gate that ring 3 may use and that leads to
-    the header's entry.
+    """Entries 1 and 2 of the LDT are ring 2's code and data, entry 3 is a call gate for ring 3, which leads to the
+    entry of the header.
     """
     secret = drawn_word(seed)
     machine = boot(PROBE, role="first")
