@@ -93,6 +93,7 @@ class Audit:
             self._look_at_tables()
         self._loads_left -= 1
         if not self._loads_left:
+            self._machine.renew_limit()  # the stops have cost it guest time
             for point in self._points:
                 point.remove()
 
