@@ -5,7 +5,6 @@ from __future__ import annotations
 import functools
 from dataclasses import replace
 
-from grader.host import tools
 from grader.machine.witness import Witness
 from grader.testing.verdict import Outcome, Requirement, Verdict
 
@@ -15,6 +14,8 @@ def lacking(witness: Witness) -> str:
     """How to install an emulator that is not here; empty when it is. QEMU's own start says that of itself."""
     if witness is Witness.QEMU:
         return ""
+    from grader.host import tools  # only for tests that name a second witness
+
     tool = next(tool for tool in tools.TOOLS if tool.what == witness.label)
     return "" if tools.path_of(tool) else tools.how_to_install(tool)
 
