@@ -104,8 +104,8 @@ static int selectors(void)
     }
     role_try("own-ss-beyond", "read_there", FENCE_SS, PRIVUSER_DATA_SELECTOR, KBASE);
     role_try("own-ss-last", "read_there", FENCE_SS, PRIVUSER_DATA_SELECTOR, 0xFFFFFFFC);
-    role_try("user-ss", "read_there", FENCE_SS, USER_SELECTOR, (uint32_t)&own_word);
-    role_try("user-ss-rpl2", "read_there", FENCE_SS, (USER_SELECTOR & ~3u) | 2,
+    role_try("load-user-ss", "read_there", FENCE_SS, USER_SELECTOR, (uint32_t)&own_word);
+    role_try("load-rpl2-ss", "read_there", FENCE_SS, (USER_SELECTOR & ~3u) | 2,
              (uint32_t)&own_word);
     probe_finish();
 }

@@ -86,8 +86,8 @@ def test_no_descriptor_of_an_outer_ring_reaches_the_kernel(boot: Boots) -> None:
     usually="a table lies where ring 2 can write it, or SS1, the I/O bitmap's offset or IOPL was left open",
 )
 def test_ring_2_finds_no_table_stack_or_port_open(boot: Boots, seed: int) -> None:
-    """While ring 2 runs, all tables are in the kernel's memory, ring 1 has no stack, and no port is allowed; POPF changes
-    neither IOPL nor the interrupt flag.
+    """While ring 2 runs, all tables are in the kernel's memory, ring 1 has no stack, and no port is allowed; POPF
+    changes neither IOPL nor the interrupt flag.
     """
     machine = started(boot, "flags", drawn_word(seed))
     machine.run_to("flags_after_popf", program=PROBE)
@@ -154,7 +154,7 @@ def test_no_selector_helps_ring_2_over_the_fence(boot: Boots, seed: int) -> None
     beyond = dict.fromkeys(DATA_SEGMENTS, GENERAL_PROTECTION)
     expect(report, f"ring 2 reads at KBASE through the selectors {', '.join(map(hex, found))}", beyond)
     expect(report, "ring 2 reads beyond its stack segment", {"own-ss-beyond": STACK_FAULT, "own-ss-last": STACK_FAULT})
-    loads = {"user-ss": GENERAL_PROTECTION, "user-ss-rpl2": GENERAL_PROTECTION}
+    loads = dict.fromkeys(["load-user-ss", "load-rpl2-ss"], GENERAL_PROTECTION)
     expect(report, "ring 2 loads SS with the user's segment", loads)
     expect_what_is_allowed(machine, report, secret)
 
