@@ -1,7 +1,7 @@
 ; A small PC BIOS of the grader's own: what a boot sector needs and nothing more, so that a machine comes to the
 ; boot sector after some thousand instructions, where a full BIOS takes five million to look for devices.
-; It knows the memory map (INT 15h), the disk in fw_cfg or in the ROM (INT 13h), and writes text (INT 10h) to COM1, since the
-; machine has no screen. The disk image itself boots with any BIOS.
+; It knows the memory map (INT 15h), the disk in fw_cfg or, for Bochs, in the ROM (INT 13h), and writes text (INT 10h)
+; to COM1, since the machine has no screen. The disk image itself boots with any BIOS.
 ;
 ; The ROM fills the last 64 KB below 1 MB and below 4 GB; the processor starts 16 bytes before its end.
 ; The processor has no local APIC (grader/machine/emulator.py says why), so none is set up.
@@ -39,6 +39,9 @@ start:
         call set_interrupt_controllers
         call set_timer
         call set_keyboard
+%ifdef BOCHS
+        call set_serial                 ; QEMU's is ready from the start
+%endif
         call find_disk
         jc .no_disk
         xor eax, eax                    ; sector 0
@@ -140,6 +143,21 @@ set_keyboard:
         mov al, 0x61
         out KEYBOARD, al
         ret
+
+%ifdef BOCHS
+; COM1: 115,200 baud, 8 bits, no parity.
+set_serial:
+        mov dx, COM1 + 3
+        mov al, 0x80                    ; the divisor's latch
+        out dx, al
+        mov dx, COM1
+        mov ax, 1
+        out dx, ax
+        mov dx, COM1 + 3
+        mov al, 3
+        out dx, al
+        ret
+%endif
 
 ; IRQ 0: counts, as programs without a clock of their own expect.
 timer:
@@ -286,7 +304,7 @@ read_cmos_word:
         movzx ebx, bx
         ret
 
-%ifdef DISK_IN_ROM
+%ifdef BOCHS
 %include "rom_disk.inc"
 %else
 %include "fw_cfg.inc"

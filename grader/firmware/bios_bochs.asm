@@ -1,4 +1,4 @@
-; The BIOS for Bochs: the same, with the disk image in the ROM in place of fw_cfg.
+; The BIOS for Bochs: the same, but that the disk image is in the ROM in place of fw_cfg.
 
-%define DISK_IN_ROM
+%define BOCHS
 %include "bios.asm"

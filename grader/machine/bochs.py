@@ -16,6 +16,7 @@ from grader.machine import paging
 from grader.machine.bochs_console import Console, dump_lines, dumped
 from grader.machine.bochs_process import BochsProcess
 from grader.machine.bochs_registers import QUESTIONS, parse_registers
+from grader.machine.bochs_state import State
 from grader.machine.control import INSTRUCTIONS_PER_SECOND, Ending
 from grader.machine.diagnosis import LoggedException
 from grader.machine.emulator import Setup
@@ -24,14 +25,15 @@ from grader.machine.gdb_remote import Point, Signal, StopReply, StubError
 from grader.machine.registers import Registers
 from grader.machine.witness import Witness
 
+_KERNEL_HALF = 0xC0000000  # before paging is on, the kernel lies so far below its addresses
 _RESET_VECTOR = 0xFFFFFFF0
 _BREAKPOINTS_MAX = 16  # BX_DBG_MAX_LIN_BPOINTS
 _GLANCE_EVERY = 1.0  # seconds of the host between looks at a machine that does not stop
+_ACCESS_MAX = 8  # bytes
 _SHUTDOWN = 2  # activity_state of a processor after a triple fault
 
 _BREAKPOINT = re.compile(r"^\(0\) Breakpoint \d+,", re.M)
 _WATCHPOINT = re.compile(r"^\(0\) Caught (?:read|write) watch point at 0x([0-9a-f]+)", re.M)
-_NUMBER = re.compile(r"= (?:0x([0-9a-f]+)|(\d+))")
 
 
 @dataclass
@@ -61,6 +63,8 @@ class Bochs:
         self._limit = 0
         self._time_breakpoint = 0
         self._seconds = 0.0
+        self._state = State(self._console, process.state, process.folder)
+        self._received = bytearray()
         self._asked_to_stop = False
         self._glanced = 0.0
         self._glancing = False
@@ -120,24 +124,18 @@ class Bochs:
 
     def eip(self) -> int:
         """EIP alone, if that is cheaper."""
-        return self._shown("RIP")
+        return self._state.value("cpu0.RIP")
 
     def set_register(self, name: str, value: int) -> None:
         """Set one of `GENERAL`."""
         if name == "eflags":
-            raise NotOnThisMachine("later")
-        self._console.ask(f"set {name} = {value:#x}")
+            self._state.restore("cpu0", {"EFLAGS": hex(value)})
+        else:
+            self._console.ask(f"set {name} = {value:#x}")
 
     def instructions(self) -> int:
         """Instructions executed since power-on."""
-        return self._shown("icount")
-
-    def _shown(self, name: str) -> int:
-        """A number of the processor's state."""
-        said = self._console.ask(f'show "cpu0.{name}"')[0]
-        found = _NUMBER.search(said)
-        assert found is not None, said
-        return int(found[1], 16) if found[1] else int(found[2])
+        return self._state.value("cpu0.icount")
 
     def _ticks(self) -> int:
         return int(self._console.ask("ptime")[0].split()[-1])
@@ -191,7 +189,7 @@ class Bochs:
     def _physical(self, address: int) -> int:
         registers = self.registers()
         if not registers.paging:
-            return address
+            return address - _KERNEL_HALF if address >= _KERNEL_HALF else address
         large = paging.large_pages_enabled(registers.cr4)
         found = paging.walk(self.read, registers.cr3, address, large_pages=large)
         if found.physical is None:
@@ -210,10 +208,12 @@ class Bochs:
 
     def step(self, *, interrupts: bool, wall_cap: float) -> bool:
         """Execute one instruction. False when the processor is halted."""
-        if self._shown("activity_state"):
+        if self._state.value("cpu0.activity_state"):
             return False
+        if not interrupts and self._state.interrupt_waits():
+            self._state.inhibit_interrupts(1)
         self._console.ask("s")
-        return not self._shown("activity_state")
+        return not self._state.value("cpu0.activity_state")
 
     def resume(self) -> None:
         """Let the guest run."""
@@ -246,13 +246,14 @@ class Bochs:
         watched = _WATCHPOINT.search(said)
         if watched:
             physical = int(watched[1], 16)
-            near = [watch for watch in self._watches.values() if 0 <= physical - watch.physical < watch.size]
-            return StopReply(Signal.TRAP, near[0].virtual if near else physical)
+            return StopReply(Signal.TRAP, self._watched(physical))
         if _BREAKPOINT.search(said):
             return self._at_breakpoint()
-        if self._shown("activity_state") == _SHUTDOWN:
+        if self._state.value("cpu0.activity_state") == _SHUTDOWN:
             self._ending = Ending.TRIPLE_FAULT
             return StopReply(Signal.QUIT)
+        if self._halted_for_good():
+            return StopReply(Signal.ALARM)
         ticks = self._ticks()
         if ticks >= self._limit:
             return StopReply(Signal.ALARM)
@@ -260,6 +261,22 @@ class Bochs:
             self._time_breakpoint = 0
             self._set_time_breakpoint()
         return StopReply(Signal.INTERRUPT) if self._asked_to_stop else None
+
+    def _halted_for_good(self) -> bool:
+        """Whether the processor is halted and no interrupt can end that."""
+        self.process.drain_messages()
+        if not self.process.halted_for_good:
+            return False
+        self.process.halted_for_good = False
+        now = self.registers()
+        return now.halted and not now.interrupts_enabled
+
+    def _watched(self, physical: int) -> int:
+        """The virtual address of an access that begins at a physical one."""
+        for watch in self._watches.values():
+            if -_ACCESS_MAX < physical - watch.physical < watch.size:
+                return watch.virtual + max(0, physical - watch.physical)
+        return physical
 
     def _at_breakpoint(self) -> StopReply:
         registers = self.registers()
@@ -297,7 +314,8 @@ class Bochs:
 
     def looks_expired(self) -> bool:
         """Never, but a machine that did not stop for a second is stopped and looked at (`_reply`)."""
-        if not self._glancing and time.monotonic() - self._glanced > _GLANCE_EVERY:
+        long_ago = time.monotonic() - self._glanced > _GLANCE_EVERY
+        if not self._glancing and (long_ago or self.process.halted_for_good):
             self._glancing = True
             self.process.interrupt()
         return False
@@ -314,7 +332,7 @@ class Bochs:
 
     def raise_irq(self, number: int) -> None:
         """A pulse on interrupt request line 0 to 15."""
-        raise NotOnThisMachine("Bochs cannot be made to raise an interrupt")
+        self._state.raise_line(number)
 
     def raise_nmi(self) -> None:
         """A non-maskable interrupt."""

@@ -12,9 +12,12 @@ import os
 import shutil
 import signal
 import subprocess
+import tempfile
+from pathlib import Path
 
 from grader.faults import Ungradable
 from grader.host.sandbox import Limits, Sandbox, end
+from grader.machine.bochs_state import PARTS
 from grader.machine.control import INSTRUCTIONS_PER_SECOND
 from grader.machine.disk import Disk
 from grader.machine.emulator import Setup, unnamed_file
@@ -27,23 +30,25 @@ NAMES = ("bochs-bin", "bochs")
 
 LIMITS = Limits(address_space=1 << 30, cpu_seconds=120, file_size=64 << 20, processes=64, open_files=128)
 
-SECTORS, HEADS, SECTOR_BYTES = 63, 16, 512
+HEADS, SECTORS = 16, 63
+CYLINDER_BYTES = HEADS * SECTORS * 512
+
+_HALTED_FOR_GOOD = b"HLT instruction with IF=0"
 
 START_OF_TIME = 1704067200  # 2024-01-01, as in QEMU
 
 # A line on standard error, which Bochs does not need, interrupts the guest; its end ends Bochs, if it still runs.
-# Bochs restores a part of its state from a file of the part's name: cpu0, which is ours.
-SCRIPT = """
+# Each part of Bochs's state is restored from the one file that is ours (`bochs_state`).
+SCRIPT = f"""
 p=$$
-ln -s "/dev/fd/$2" "$3/cpu0"
-(while read -r _; do kill -INT $p; done; kill -KILL $p) <&2 >/dev/null &
+(for part in {" ".join(PARTS)}; do ln -s "/dev/fd/$2" "$3/$part"; done
+while read -r _; do kill -INT $p; done; kill -KILL $p) <&2 >/dev/null &
 exec "$0" -q -f "/dev/fd/$1" 2>/dev/null
 """
 
 
-def settings(setup: Setup, disk: int, disk_bytes: int, rom: int, serial: int, log: int) -> str:
-    """The configuration file. The numbers are descriptors, but for `disk_bytes`."""
-    cylinders = max(1, disk_bytes // (HEADS * SECTORS * SECTOR_BYTES))
+def settings(setup: Setup, disk: int, cylinders: int, rom: int, serial: int, log: int) -> str:
+    """The configuration file. The numbers are descriptors, but for `cylinders`."""
     # A triple fault is a panic of Bochs's processor: reported, not fatal, it stops the machine for the debugger.
     lines = [
         'display_library: rfb, options="timeout=0"',
@@ -57,10 +62,9 @@ def settings(setup: Setup, disk: int, disk_bytes: int, rom: int, serial: int, lo
         "plugin_ctrl: biosdev=0, speaker=0, gameport=0, parallel=0, extfpuirq=0, iodebug=0, unmapped=0",
         "pci: enabled=0",
         "panic: action=fatal, cpu0=report",
-        f"error: action={'report' if setup.trace else 'ignore'}",
+        "error: action=report",
         "info: action=report",
-        "debug: action=ignore",
-        "logprefix: %t %i %d ",
+        f"debug: action=ignore{', cpu0=report' if setup.trace else ''}",
         f"log: /dev/fd/{log}",
     ]
     if setup.disk is Disk.SOUND:
@@ -91,20 +95,30 @@ class BochsProcess:
         self.setup = setup
         self.serial = SerialLine()
         self.messages = Bounded(16 << 10, 128 << 10)
+        self.halted_for_good = False
+        """Whether the processor has halted with its interrupts disabled."""
         self.state = unnamed_file(b"")
         """What Bochs restores a part of its state from."""
-        self._disk = unnamed_file(image)
+        self._image_bytes = len(image)
+        cylinders = -(-len(image) // CYLINDER_BYTES)
+        self._disk = unnamed_file(image.ljust(cylinders * CYLINDER_BYTES, b"\0"))
         self._log, log = roomy_pipe()
         self._interrupt_end, self._interrupt = os.pipe()
         rom = unnamed_file(rom_with_disk(image))
         os.set_blocking(self._log, False)
         for pipe in (log, self.serial.guest_output):
             os.fchmod(pipe, 0o666)  # Bochs, as another user, opens them by name
-        text = settings(setup, self._disk, len(image), rom, self.serial.guest_output, log)
+        text = settings(setup, self._disk, cylinders, rom, self.serial.guest_output, log)
         configuration = unnamed_file(text.encode())
+        active = sandbox is not None and sandbox.active
+        self._own_folder = "" if active else tempfile.mkdtemp(prefix="kernelist-")
+        self.folder = self._own_folder or "/tmp"
+        """Where Bochs finds the parts of its state."""
+        if self._own_folder:
+            Path(self._own_folder).chmod(0o777)
         passed = [configuration, self.state, self._disk, rom, self.serial.guest_output, log]
         confined = sandbox if sandbox is not None else Sandbox(False, "")
-        arguments = ["/bin/sh", "-c", SCRIPT, program, str(configuration), str(self.state), "/tmp"]
+        arguments = ["/bin/sh", "-c", SCRIPT, program, str(configuration), str(self.state), self.folder]
         try:
             self.process = confined.popen(
                 arguments,
@@ -136,6 +150,7 @@ class BochsProcess:
             if not data:
                 return False
             self.messages.append(data)
+            self.halted_for_good = self.halted_for_good or _HALTED_FOR_GOOD in data
         return True
 
     def interrupt(self) -> None:
@@ -145,7 +160,7 @@ class BochsProcess:
 
     def disk(self) -> bytes:
         """The present contents of the guest's disk."""
-        return os.pread(self._disk, os.fstat(self._disk).st_size, 0)
+        return os.pread(self._disk, self._image_bytes, 0)
 
     def wait(self, seconds: float) -> int | None:
         """The exit status, or None when it still runs after so long."""
@@ -168,6 +183,8 @@ class BochsProcess:
 
     def _release(self) -> None:
         self.serial.close()
+        if self._own_folder:
+            shutil.rmtree(self._own_folder, ignore_errors=True)
         for descriptor in (self._log, self._disk, self.state, self._interrupt):
             with contextlib.suppress(OSError):
                 os.close(descriptor)

@@ -1,0 +1,162 @@
+"""Changes to a stopped machine that Bochs's debugger has no command for: it can restore a part of its saved state from a
+file, and of that file only what is named there changes. So the processor's flags are set, a line of the interrupt
+controller raised, a byte put into COM1's receiver, as the device's own functions in Bochs do it (iodev/pic.cc,
+iodev/serial.cc). A restored processor forgets its TLB.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping
+
+from grader.faults import Ungradable
+from grader.machine.bochs_console import Console
+
+PARTS = ("cpu0", "pic", "serial", "keyboard")
+"""The parts that are restored, each from a file of its name."""
+
+_PENDING_INTERRUPT = 1 << 10  # BX_EVENT_PENDING_INTR
+_LINES = 8
+_CASCADE = 2
+_COM1_LINE = 4
+_FIFO_BYTES = 16
+_VALUE = re.compile(r"^ *(\w+) = (0x[0-9a-f]+|\d+|true|false)$", re.M)
+
+Values = Mapping[str, "int | str | Values"]
+
+
+class State:
+    """The saved state of one Bochs: `file` is what it restores from, seen as each part's name in `folder`."""
+
+    def __init__(self, console: Console, file: int, folder: str) -> None:
+        self._console = console
+        self._file = file
+        self._folder = folder
+
+    def show(self, name: str) -> dict[str, int]:
+        """The numbers of a part, or of a part of it, by their last names."""
+        said = self._console.ask(f'show "{name}"')[0]
+        return {key: _number(value) for key, value in _VALUE.findall(said)}
+
+    def value(self, name: str) -> int:
+        """One number."""
+        return self.show(name)[name.rpartition(".")[2]]
+
+    def restore(self, part: str, values: Values) -> None:
+        """Change these values of a part. Raises Ungradable when Bochs refuses."""
+        os.ftruncate(self._file, 0)
+        os.pwrite(self._file, _text({part: values}, "").encode("ascii"), 0)
+        said = self._console.ask(f'restore "{part}" "{self._folder}"')[0]
+        if "Error" in said:
+            raise Ungradable(f"Bochs cannot change its state: {said.strip()}")
+
+    # The processor
+
+    def interrupt_waits(self) -> bool:
+        """Whether the processor's interrupt input is raised."""
+        return bool(self.value("cpu0.pending_event") & _PENDING_INTERRUPT)
+
+    def inhibit_interrupts(self, instructions: int) -> dict[str, int]:
+        """Deliver no interrupt before so many instructions are over. Returns what `end_inhibition` wants."""
+        count = self.value("cpu0.icount")
+        before = {name: self.value(f"cpu0.{name}") for name in ("inhibit_mask", "inhibit_icount")}
+        self.restore("cpu0", {"inhibit_mask": 1, "inhibit_icount": hex(count + instructions)})
+        return before
+
+    def end_inhibition(self, before: dict[str, int], passed: int) -> None:
+        """As it was before, `passed` instructions later."""
+        count = before["inhibit_icount"] + passed
+        self.restore("cpu0", {"inhibit_mask": before["inhibit_mask"], "inhibit_icount": hex(count)})
+
+    # The interrupt controllers
+
+    def raise_line(self, line: int) -> None:
+        """An edge on interrupt request line 0 to 15."""
+        if line < _LINES:
+            self._raise("master", line)
+        elif self._raise("slave", line - _LINES):
+            self._raise("master", _CASCADE)
+
+    def _raise(self, controller: str, line: int) -> bool:
+        """An edge on a line of one controller. Whether that raised its output."""
+        now = self.show(f"pic.{controller}")
+        if now["INT"]:
+            requested: dict[str, int | str] = {}
+        else:
+            chosen = next_request({**now, "irr": now["irr"] | 1 << line})
+            requested = {} if chosen is None else {"INT": "true", "irq": chosen}
+        both = {"irr": hex(now["irr"] | 1 << line), "IRQ_in": hex(now["IRQ_in"] | 1 << line)}
+        self.restore("pic", {controller: {**both, **requested}})
+        if requested and controller == "master":
+            pending = self.value("cpu0.pending_event") | _PENDING_INTERRUPT
+            self.restore("cpu0", {"pending_event": hex(pending), "async_event": "0x1"})
+        return bool(requested)
+
+    # COM1
+
+    def receiver_is_free(self) -> bool:
+        """Whether the guest has taken the last byte."""
+        return not self.value("serial.0.line_status.rxdata_ready")
+
+    def receive(self, byte: int) -> None:
+        """Put a byte into the receiver, which is free."""
+        now = self.show("serial.0")
+        enabled = now["rxdata_enable"]
+        trigger = "fifo" if now["enable"] and now["rxtrigger"] else "rx"
+        told = {f"{trigger}_interrupt" if enabled else f"{trigger}_ipending": "true"}
+        if now["enable"]:
+            zeros = ", ".join(["0x00"] * (_FIFO_BYTES - 1))
+            told |= {"rx_fifo_end": "1", "rx_fifo": f"[\n0x{byte:02x}, {zeros}\n]"}
+        else:
+            told |= {"rxbuffer": hex(byte)}
+        self.restore("serial", {"0": {**told, "line_status": {"rxdata_ready": "true"}}})
+        if enabled and now["out2"]:
+            self.raise_line(_COM1_LINE)
+
+    def unsent(self) -> tuple[int, int]:
+        """How many bytes COM1 has not sent yet, and how many microseconds each takes."""
+        now = self.show("serial.0")
+        waiting = now["tx_fifo_end"] if now["enable"] else 1 - now["thr_empty"]
+        return waiting + 1 - now["tsr_empty"], now["databyte_usec"]
+
+    # The keyboard controller
+
+    def scan_code_waits(self) -> bool:
+        """Whether the guest has not read the last code."""
+        return bool(self.value("keyboard.controller.outb"))
+
+    def put_scan_code(self, code: int) -> None:
+        """Put a code into the controller's output, and raise line 1 if that is allowed."""
+        allowed = self.value("keyboard.controller.allow_irq1")
+        self.restore("keyboard", {"controller": {"outb": "true", "kbd_output_buffer": hex(code)}})
+        if allowed:
+            self.raise_line(1)
+
+
+def next_request(now: Mapping[str, int]) -> int | None:
+    """The line that an 8259A serves next, or None when it must wait: `pic_service` of Bochs."""
+    first = (now["lowest_priority"] + 1) % _LINES
+    order = [(first + number) % _LINES for number in range(_LINES)]
+    if not now["special_mask"]:
+        in_service = [position for position, line in enumerate(order) if now["isr"] >> line & 1]
+        order = order[: in_service[0]] if in_service else order
+    for line in order:
+        if now["irr"] >> line & 1 and not now["imr"] >> line & 1 and not now["isr"] >> line & 1:
+            return line
+    return None
+
+
+def _number(text: str) -> int:
+    return int(text == "true") if text in ("true", "false") else int(text, 0)
+
+
+def _text(values: Values, indent: str) -> str:
+    """The form of a saved state."""
+    lines = []
+    for name, value in values.items():
+        if isinstance(value, Mapping):
+            lines.append(f"{indent}{name} = {{\n{_text(value, indent + '  ')}{indent}}}\n")
+        else:
+            lines.append(f"{indent}{name} = {value}\n")
+    return "".join(lines)
