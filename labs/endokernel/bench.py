@@ -5,9 +5,10 @@ first (by the given exchange; that process decides by the same table). A call of
 call. Counted are guest instructions, so the same kernel gives the same table on any computer.
 
 Sources of the literature's figures: B. Im and others, "The Endokernel: Fast, Secure, and Programmable Subprocess
-Virtualization" (2021), and its authors' "Making syscall a Privilege not a Right" (2024), for the claims; K. Yasukata and others, "zpoline" (USENIX ATC 2023), whose abstract has the
-factors; kbox's measurements of system calls judged by a process through seccomp's user notification (kbox, issue 21:
-getpid 0.3 us, judged 10.9 us); a null system call of Linux: 154 to 222 cycles.
+Virtualization" (2021), and its authors' "Making syscall a Privilege not a Right" (2024), for the claims; K. Yasukata
+and others, "zpoline" (USENIX ATC 2023), whose abstract has the factors; kbox's measurements of system calls judged by a
+process through seccomp's user notification (kbox, issue 21: getpid 0.3 us, judged 10.9 us); a null system call of
+Linux: 154 to 222 cycles.
 """
 
 from __future__ import annotations
@@ -66,10 +67,11 @@ def experiment(boot: Boots) -> Table:
         notes=[
             "The share of time takes a processor to do 10^9 instructions a second. Ours are instructions, theirs are "
             "cycles or time: a trap costs dozens of cycles and more on hardware, and the emulator counts it as one.",
-            "The function call's figure is mostly that of the measuring. A judged call is two traps instead of one, and a return from ring 2 to ring 3; the rest is the frame that "
-            "the kernel copies, and the monitor's questions. The process that is asked needs two system calls, two "
-            "changes of address space and the scheduler, and then the call is still to be made. And it is no "
-            "protection yet: who does not want to ask, does not.",
+            "The function call's figure is mostly that of the measuring. A judged call is two traps instead of one, "
+            "and a return from ring 2 to ring 3; the rest is the frame that the kernel copies, and the monitor's "
+            "questions. The process that is asked needs two system calls, two changes of address space and the "
+            "scheduler, and then the call is still to be made. And it is no protection yet: who does not want to ask, "
+            "does not.",
             "A call of another domain is two judged calls and, in each, one of the monitor's own to the kernel, which "
             "changes the view: seven entries of the page directory and CR3. On hardware the TLB is empty afterwards. "
             "Protection keys, which the Endokernel's prototype uses, change the view by one register.",
