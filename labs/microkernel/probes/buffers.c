@@ -141,43 +141,115 @@ static int straddle(void)
     return 0;
 }
 
-/* The grader stops here to learn the address space whose page it takes away. */
-__attribute__((noinline)) int loser_waits(message_t *letter)
+/* In what a process is blocked when its buffer vanishes. */
+enum wait_kind { IN_RECEIVE, IN_CALL, IN_NOTIFICATION, IN_SEND, WAIT_KINDS };
+
+static int wait_in(enum wait_kind kind, message_t *letter)
 {
-    return ipc_receive(ENDPOINT_ANY, letter, 0);
+    switch (kind) {
+    case IN_RECEIVE:
+        return ipc_receive(ENDPOINT_ANY, letter, 0);
+    case IN_CALL:
+        return ipc_call(crew.home, letter, 0);
+    case IN_NOTIFICATION:
+        return ipc_receive(ENDPOINT_KERNEL, letter, 0);
+    default:
+        return ipc_send(crew.home, letter, 0);
+    }
 }
 
-/* Waits with a buffer that vanishes meanwhile. Its exit status: right words of the letter if a
- * second receive, into a good buffer, got it; negative if the first receive did not say E_FAULT. */
+/* The grader stops here to learn the address space whose page it takes away. */
+__attribute__((noinline)) int loser_waits(enum wait_kind kind)
+{
+    return wait_in(kind, at(MAPPED));
+}
+
+/* Waits with a buffer that vanishes meanwhile, then once more with a good one. Its exit status is
+ * the number of right words that it got; negative if the first wait did not say E_FAULT. A sender
+ * may have been copied from before its page went, and then need not try again. */
 static int loser(void)
 {
-    message_t letter = {0};
+    const enum wait_kind kind = (enum wait_kind)crew.a;
+    message_t letter;
     if (memory_map((void *)MAPPED, PAGE) != 0 || crew_hello() != 0)
         return -100;
-    int result = loser_waits(at(MAPPED));
+    letter_write(at(MAPPED), 6);
+    letter_write(&letter, 6);
+    int result = loser_waits(kind);
+    if (kind == IN_SEND && result == 0)
+        return MESSAGE_WORDS;
     if (result != E_FAULT)
         return -200 + result;
-    result = ipc_receive(ENDPOINT_ANY, &letter, 0);
-    return result != 0 ? result : (int)letter_words(&letter, 6);
+    result = wait_in(kind, &letter);
+    if (result != 0)
+        return result;
+    if (kind == IN_NOTIFICATION)
+        return (letter.payload[0] & 3) != 0 ? MESSAGE_WORDS : 0;
+    return (int)letter_words(&letter, kind == IN_CALL ? 7 : 6);
 }
 
 /* The grader stops here: now the page goes. */
-__attribute__((noinline)) int page_goes(uint32_t to)
+__attribute__((noinline)) void page_goes(void)
 {
-    return letter_send(to, 6);
+    __asm__ volatile("");
+}
+
+/* Sends letter 6 to a receiver that lost its buffer, until it has it. */
+static void to_receiver(uint32_t loser)
+{
+    int result = letter_send(loser, 6);
+    probe_report("first", (uint32_t)result);
+    if (result == E_FAULT)
+        result = letter_send(loser, 6);
+    probe_report("sent", (uint32_t)result);
+}
+
+/* Answers a caller that lost its buffer; whatever becomes of that, it calls again. */
+static void to_caller(uint32_t loser)
+{
+    message_t letter;
+    letter_write(&letter, 7);
+    ipc_reply(loser, &letter);
+    int result = ipc_receive(loser, &letter, 0);
+    if (result != 0)
+        crew_give_up("no_second_call", result);
+    letter_write(&letter, 7);
+    ipc_reply(loser, &letter);
+}
+
+/* Receives from a sender that lost its buffer. */
+static void from_sender(uint32_t loser)
+{
+    message_t letter = {0};
+    int result = ipc_receive(loser, &letter, 0);
+    if (result == E_FAULT) /* the sender's fault, told to both: it sends again */
+        result = ipc_receive(loser, &letter, 0);
+    probe_report("received", result == 0 ? letter_words(&letter, 6) : (uint32_t)result);
 }
 
 static int taken(void)
 {
-    uint32_t other;
-    int pid = crew_start_known("loser", 0, 0, &other);
-    sleep(3);
-    int result = page_goes(other);
-    probe_report("first", (uint32_t)result);
-    if (result == E_FAULT)
-        result = letter_send(other, 6);
-    probe_report("sent", (uint32_t)result);
-    probe_report("words", (uint32_t)crew_wait(pid));
+    static const char *const keys[WAIT_KINDS] = {"receiver", "caller", "notified", "sender"};
+    message_t letter;
+    for (int kind = 0; kind < WAIT_KINDS; kind++) {
+        uint32_t other;
+        int pid = crew_start_known("loser", (uint32_t)kind, 0, &other);
+        int result = kind == IN_CALL ? ipc_receive(other, &letter, 0) : sleep(3);
+        if (result != 0)
+            crew_give_up("no_call", result);
+        page_goes();
+        if (kind == IN_RECEIVE)
+            to_receiver(other);
+        else if (kind == IN_CALL)
+            to_caller(other);
+        else if (kind == IN_SEND)
+            from_sender(other);
+        for (uint32_t bit = 1; kind == IN_NOTIFICATION && bit <= 2; bit++) {
+            ipc_notify(other, bit);
+            sleep(2);
+        }
+        probe_report(keys[kind], (uint32_t)crew_wait(pid));
+    }
     probe_finish();
     return 0;
 }

@@ -87,12 +87,14 @@ static int writer(void)
     return result != 0 ? result : letter_send(crew.home, 30);
 }
 
-/* Calls; its exit status is the number of right words of the reply. */
+/* Says hello and calls; its exit status is the number of right words of the reply. */
 static int caller(void)
 {
     message_t letter;
+    int result = crew_hello();
     letter_write(&letter, 31);
-    int result = ipc_call(crew.home, &letter, 0);
+    if (result == 0)
+        result = ipc_call(crew.home, &letter, 0);
     return result != 0 ? result : (int)letter_words(&letter, 32);
 }
 
@@ -116,11 +118,14 @@ static int reply_rules(void)
     probe_report("letter", ipc_receive(writing, &letter, 0) == 0 ? letter_words(&letter, 30) : 0);
     probe_report("letter_sent", (uint32_t)crew_wait(writer_pid));
 
-    int caller_pid = crew_start("caller", 0, 0);
+    uint32_t calling;
+    int caller_pid = crew_start_known("caller", 0, 0, &calling);
+    sleep(2); /* now the caller waits in its call */
+    letter_write(&letter, 33);
+    probe_report("too_early", (uint32_t)ipc_reply(calling, &letter));
     int result = ipc_receive(ENDPOINT_ANY, &letter, 0);
     if (result != 0 || letter_words(&letter, 31) != MESSAGE_WORDS)
         crew_give_up("no_request", result);
-    uint32_t calling = letter.sender;
     probe_report("of_another", (uint32_t)crew_wait(crew_start("meddler", calling, 0)));
     letter_write(&letter, 32);
     probe_report("reply", (uint32_t)ipc_reply(calling, &letter));

@@ -1,6 +1,6 @@
 /*
- * Cycles: two or three processes, each of which would wait for the next one for ever. The request
- * that would close the cycle is refused; everybody else's goes on.
+ * Cycles: two, three or more processes, each of which would wait for the next one for ever. The
+ * request that would close the cycle is refused; everybody else's goes on.
  */
 #include "crew.h"
 
@@ -74,8 +74,9 @@ static int answerer(void)
     return result != 0 ? result : answer_one();
 }
 
-/* The middle of three: calls a while home's call to it waits, then answers home. */
-static int second_of_three(void)
+/* One in the middle of a ring: calls a at tick b, while a call to it waits, then answers that. Its
+ * exit status is the number of right words of its own answer. */
+static int middle(void)
 {
     message_t letter;
     int result = crew_hello();
@@ -90,8 +91,8 @@ static int second_of_three(void)
     return result != 0 ? result : words;
 }
 
-/* The last of three: its call home would close the cycle; then it answers the middle one. */
-static int third_of_three(void)
+/* The last of a ring: its call home at tick b would close the circle; then it answers. */
+static int last(void)
 {
     message_t letter;
     int result = crew_hello();
@@ -104,18 +105,64 @@ static int third_of_three(void)
     return result != 0 ? result : refused;
 }
 
-static int three(void)
+enum { RING_MAX = 5 };
+
+/* Home calls the first, that one the second, and so on. Returns what the last of `members` was told
+ * when it called home, and stores how many words of all answers were right. */
+static int ring(int members, uint32_t *words)
 {
-    uint32_t start = ticks() + CREW_LEAD, middle, last;
-    int last_pid = crew_start_known("third_of_three", 0, start + 6, &last);
-    int middle_pid = crew_start_known("second_of_three", last, start + 3, &middle);
+    uint32_t start = ticks() + CREW_LEAD, next;
+    int pids[RING_MAX];
+    int last_pid = crew_start_known("last", 0, start + 3 * (uint32_t)members, &next);
+    for (int i = members - 2; i >= 0; i--)
+        pids[i] = crew_start_known("middle", next, start + 3 * (uint32_t)i + 3, &next);
     sleep_until(start);
     message_t letter;
     letter_write(&letter, 40);
-    probe_report("first", (uint32_t)ipc_call(middle, &letter, 0));
-    probe_report("first_words", letter_words(&letter, 41));
-    probe_report("second_words", (uint32_t)crew_wait(middle_pid));
-    probe_report("third", (uint32_t)crew_wait(last_pid));
+    int result = ipc_call(next, &letter, 0);
+    *words = result == 0 ? letter_words(&letter, 41) : 0;
+    for (int i = 0; i < members - 1; i++)
+        *words += (uint32_t)crew_wait(pids[i]);
+    return crew_wait(last_pid);
+}
+
+static int late_sender(void)
+{
+    int result = crew_hello();
+    sleep_until(crew.b);
+    return result != 0 ? result : letter_send(crew.home, 70);
+}
+
+static int killer(void)
+{
+    sleep_until(crew.b);
+    return kill(crew.a);
+}
+
+/* Home receives from a caller, the caller calls a sender, the sender sends home. That is no circle:
+ * who receives waits for no reply, and not to send. Then the caller is killed. */
+static void no_circle(void)
+{
+    uint32_t start = ticks() + CREW_LEAD, sender, caller;
+    int sender_pid = crew_start_known("late_sender", 0, start + 6, &sender);
+    int caller_pid = crew_start_known("middle", sender, start + 3, &caller);
+    crew_start("killer", (uint32_t)caller_pid, start + 9);
+    sleep_until(start);
+    message_t letter = {0};
+    probe_report("from_the_killed", (uint32_t)ipc_receive(caller, &letter, 0));
+    int result = ipc_receive(sender, &letter, IPC_NONBLOCKING);
+    probe_report("late_words", result == 0 ? letter_words(&letter, 70) : 0);
+    probe_report("late_sent", (uint32_t)crew_wait(sender_pid));
+}
+
+static int rings(void)
+{
+    uint32_t words;
+    probe_report("third", (uint32_t)ring(2, &words));
+    probe_report("words_of_three", words);
+    probe_report("sixth", (uint32_t)ring(5, &words));
+    probe_report("words_of_six", words);
+    no_circle();
     probe_finish();
     return 0;
 }
@@ -123,14 +170,11 @@ static int three(void)
 int main(const char *argument)
 {
     static const struct crew_role roles[] = {
-        {"two", two},
-        {"itself", itself},
-        {"three", three},
-        {"second_of_two", second_of_two},
-        {"answerer", answerer},
-        {"second_of_three", second_of_three},
-        {"third_of_three", third_of_three},
-        {NULL, NULL},
+        {"two", two},           {"itself", itself},
+        {"rings", rings},       {"second_of_two", second_of_two},
+        {"answerer", answerer}, {"middle", middle},
+        {"last", last},         {"late_sender", late_sender},
+        {"killer", killer},     {NULL, NULL},
     };
     return crew_play("cycles", argument, roles);
 }

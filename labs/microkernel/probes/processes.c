@@ -94,19 +94,31 @@ static int glutton(void)
     return memory_map((void *)0x30000000, crew.a) != 0 ? -1 : (int)crew.b;
 }
 
-/* A hundred processes, one after the other, that together use more memory than there is. */
+/* Its exit status is how many pages of memory there were. */
+static int miser(void)
+{
+    int pages = 0;
+    while (memory_map((char *)0x30000000 + pages * 0x1000, 0x1000) == 0)
+        pages++;
+    return pages;
+}
+
+/* A hundred processes, one after the other, that together use more memory than there is. Then there
+ * is as much as before, but for what the servers may have taken for themselves. */
 static int hundred(void)
 {
     static int pids[100];
     uint32_t right = 0, twice = 0;
+    int pages = crew_wait(crew_start("miser", 0, 0));
     for (int i = 0; i < 100; i++) {
-        pids[i] = crew_start("glutton", 256 * 1024, (uint32_t)i);
+        pids[i] = crew_start("glutton", 128 * 1024, (uint32_t)i);
         right += crew_wait(pids[i]) == i;
         for (int j = 0; j < i; j++)
             twice += pids[j] == pids[i];
     }
     probe_report("right", right);
     probe_report("twice", twice);
+    probe_report("lost_pages", (uint32_t)(pages - crew_wait(crew_start("miser", 0, 0))));
     probe_finish();
     return 0;
 }
@@ -303,6 +315,22 @@ static int rude(void)
     return 0;
 }
 
+/* The first and last of the numbers that the process server may have system calls of its own for.
+ */
+enum { FIRST_CALL = 40, LAST_CALL = 63 };
+
+/* Tries the server's own system calls, from a on, on the process with endpoint and pid b / 65536
+ * and b % 65536. */
+static int intruder(void)
+{
+    uint32_t endpoint = crew.b >> 16;
+    uint32_t names[] = {endpoint, crew.b & 0xffff, endpoint % ENDPOINT_SLOTS};
+    for (uint32_t call = crew.a; call < crew.a + CHUNK / 2; call++)
+        for (int i = 0; i < 3; i++)
+            system_call(call, names[i], 9, 9, 9, 9);
+    return 0;
+}
+
 static void let_loose(const char *role, uint32_t first_type, uint32_t word)
 {
     int pid = crew_start(role, first_type, word);
@@ -313,6 +341,8 @@ static void let_loose(const char *role, uint32_t first_type, uint32_t word)
 
 static int garbage(void)
 {
+    uint32_t other;
+    int victim = crew_start_known("known", 9, 0, &other);
     int before = list_processes(entries, LIST);
     for (uint32_t type = 0; type < 20 * CHUNK; type += CHUNK)
         let_loose("vandal", type, 0xffffffff);
@@ -320,9 +350,13 @@ static int garbage(void)
     let_loose("vandal", 0xffffff00, 0xbffffff8);
     let_loose("rude", 0, 0xffffffff);
     let_loose("rude", 0x100, 0xffffffff);
+    for (uint32_t call = FIRST_CALL; call <= LAST_CALL; call += CHUNK / 2)
+        let_loose("intruder", call, other << 16 | (uint32_t)victim);
     probe_report("before", (uint32_t)before);
     probe_report("after", (uint32_t)list_processes(entries, LIST));
     probe_report("still_creates", (uint32_t)crew_wait(crew_start("leaf", 4711, 0)));
+    probe_report("letter", (uint32_t)letter_send(other, 9));
+    probe_report("bystander", (uint32_t)crew_wait(victim));
     probe_finish();
     return 0;
 }
@@ -368,7 +402,7 @@ int main(const char *argument)
         {"listener", listener}, {"measure", measure},     {"careless", careless},
         {"glutton", glutton},   {"offender", offender},   {"known", known},
         {"vandal", vandal},     {"rude", rude},           {"negligent", negligent},
-        {NULL, NULL},
+        {"miser", miser},       {"intruder", intruder},   {NULL, NULL},
     };
     return crew_play("processes", argument, roles);
 }

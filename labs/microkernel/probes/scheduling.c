@@ -168,18 +168,65 @@ static int serve_policy(void)
     return 1;
 }
 
-/* Computes from tick a until tick b, without ever giving the processor away; its exit status says
- * how far it got. */
-static int spinner(void)
+static uint32_t scheduler_endpoint(void)
 {
-    int count = 0;
+    int endpoint = ipc_service(SERVICE_SCHEDULER);
+    if (endpoint <= 0)
+        crew_give_up("no_scheduler", endpoint);
+    return (uint32_t)endpoint;
+}
+
+/* Whether a server that has ended is still named as the one that serves. */
+static bool dead_serves(uint32_t scheduler)
+{
+    message_t letter;
+    return ipc_receive(scheduler, &letter, IPC_NONBLOCKING) == E_DEAD &&
+           ipc_service(SERVICE_SCHEDULER) == (int)scheduler;
+}
+
+#define DEAD_SERVES 0x800000
+
+/* Computes from tick a (0: at once) until tick b, without ever giving the processor away. Its exit
+ * status says how far it got (spinner_count), for how many ticks it was kept from running at most
+ * (spinner_gap), and whether it saw a dead scheduler serve (DEAD_SERVES). */
+static int spin(uint32_t scheduler)
+{
+    uint32_t count = 0, gap = 0, seen = 0;
     sleep_until(crew.a);
-    while ((int32_t)(ticks() - crew.b) < 0) {
+    uint32_t now = (uint32_t)ticks(), before = crew.a != 0 ? crew.a : now;
+    for (;;) {
+        gap = now - before > gap ? now - before : gap;
+        before = now;
+        if ((int32_t)(now - crew.b) >= 0)
+            return (int)(count | seen | (gap < 0x7f ? gap : 0x7f) << 24);
+        if (scheduler != 0 && dead_serves(scheduler))
+            seen = DEAD_SERVES;
         for (volatile int i = 0; i < 500; i++)
             ;
         count++;
+        now = (uint32_t)ticks();
     }
-    return count;
+}
+
+static int spinner(void)
+{
+    return spin(0);
+}
+
+/* A spinner that watches the scheduler server. */
+static int watcher(void)
+{
+    return spin(scheduler_endpoint());
+}
+
+static uint32_t spinner_count(int status)
+{
+    return status < 0 ? 0 : (uint32_t)status & (DEAD_SERVES - 1);
+}
+
+static uint32_t spinner_gap(int status)
+{
+    return (uint32_t)status >> 24;
 }
 
 /* The same, having said where it is. */
@@ -196,14 +243,6 @@ static int sleeper(void)
     return result;
 }
 
-static uint32_t scheduler_endpoint(void)
-{
-    int endpoint = ipc_service(SERVICE_SCHEDULER);
-    if (endpoint <= 0)
-        crew_give_up("no_scheduler", endpoint);
-    return (uint32_t)endpoint;
-}
-
 /* Three equal processes compute for b ticks. */
 static int shares(void)
 {
@@ -213,7 +252,7 @@ static int shares(void)
         pids[i] = crew_start("spinner", start, start + crew.b);
     static const char *const keys[] = {"first", "second", "third"};
     for (int i = 0; i < 3; i++)
-        probe_report(keys[i], (uint32_t)crew_wait(pids[i]));
+        probe_report(keys[i], spinner_count(crew_wait(pids[i])));
     probe_report("service", (uint32_t)ipc_service(SERVICE_SCHEDULER));
     probe_finish();
     return 0;
@@ -228,8 +267,8 @@ static int favourite(void)
     for (int i = 0; i < 2; i++)
         pids[i] = crew_start_known("known_spinner", start, start + crew.b, &endpoints[i]);
     ipc_notify(scheduler, GO | endpoints[crew.a] % ENDPOINT_SLOTS);
-    probe_report("favourite", (uint32_t)crew_wait(pids[crew.a]));
-    probe_report("other", (uint32_t)crew_wait(pids[1 - crew.a]));
+    probe_report("favourite", spinner_count(crew_wait(pids[crew.a])));
+    probe_report("other", spinner_count(crew_wait(pids[1 - crew.a])));
     message_t answer = {.type = MESSAGE_RUN,
                         .payload = {(uint32_t)ipc_endpoint() % ENDPOINT_SLOTS}};
     probe_report("usurper", (uint32_t)ipc_reply(ENDPOINT_KERNEL, &answer));
@@ -263,8 +302,8 @@ static int lied_to(void)
     sleep_until(start);
     ipc_notify(scheduler, GO | slot);
     probe_report("slot", slot);
-    probe_report("first", (uint32_t)crew_wait(pids[0]));
-    probe_report("second", (uint32_t)crew_wait(pids[1]));
+    probe_report("first", spinner_count(crew_wait(pids[0])));
+    probe_report("second", spinner_count(crew_wait(pids[1])));
     probe_finish();
     return 0;
 }
@@ -274,7 +313,7 @@ static int forsaken(void)
 {
     uint32_t start = ticks() + CREW_LEAD, until = start + crew.b, scheduler = scheduler_endpoint(),
              pid = 0;
-    int pids[2] = {crew_start("spinner", start, until), crew_start("spinner", start, until)};
+    int pids[2] = {crew_start("watcher", start, until), crew_start("watcher", start, until)};
     sleep_until(start);
     if (crew.a == 0) {
         ipc_notify(scheduler, GO);
@@ -282,17 +321,31 @@ static int forsaken(void)
         crew_find("scheduler_server", &pid);
         probe_report("killed", (uint32_t)kill(pid));
     }
-    probe_report("first", (uint32_t)crew_wait(pids[0]));
-    probe_report("second", (uint32_t)crew_wait(pids[1]));
-    probe_report("later", (uint32_t)(crew_wait(crew_start("spinner", 0, ticks() + 2)) > 0));
+    int first = crew_wait(pids[0]), second = crew_wait(pids[1]);
+    probe_report("first", spinner_count(first));
+    probe_report("second", spinner_count(second));
+    probe_report("longest", spinner_gap(first) > spinner_gap(second) ? spinner_gap(first)
+                                                                     : spinner_gap(second));
+    probe_report("dead_serves", ((first | second) & DEAD_SERVES) != 0);
+    int later = crew_wait(crew_start("spinner", 0, ticks() + 2));
+    probe_report("later", spinner_count(later) > 0);
     probe_finish();
     return 0;
 }
 
-/* For `witness`: somebody who computes and somebody who sleeps, and the server knows of both. */
+static int filler(void)
+{
+    return sleep(1000);
+}
+
+/* For `witness`: somebody who computes and somebody who sleeps, and the server knows of both. Their
+ * slots are so high, since others sleep in those below, that they stand in the second word. */
 static int questions(void)
 {
-    uint32_t until = ticks() + CREW_LEAD + 60, spinning, sleeping, scheduler = scheduler_endpoint();
+    uint32_t spinning, sleeping, scheduler = scheduler_endpoint();
+    for (uint32_t started = 0; started < ENDPOINT_SLOTS / 2; started++)
+        crew_start("filler", 0, 0);
+    uint32_t until = ticks() + CREW_LEAD + 60;
     crew_start_known("sleeper", 0, until, &sleeping);
     crew_start_known("known_spinner", 0, until, &spinning);
     ipc_notify(scheduler, GO | sleeping % ENDPOINT_SLOTS << 8 | spinning % ENDPOINT_SLOTS);
@@ -324,8 +377,8 @@ static int restarted(void)
     start = ticks() + CREW_LEAD;
     int pids[2] = {crew_start("spinner", start, start + 4),
                    crew_start("spinner", start, start + 4)};
-    probe_report("first", (uint32_t)crew_wait(pids[0]));
-    probe_report("second", (uint32_t)crew_wait(pids[1]));
+    probe_report("first", spinner_count(crew_wait(pids[0])));
+    probe_report("second", spinner_count(crew_wait(pids[1])));
     probe_finish();
     return 0;
 }
@@ -333,10 +386,12 @@ static int restarted(void)
 int main(const char *argument)
 {
     static const struct crew_role roles[] = {
-        {"shares", shares},     {"favourite", favourite},         {"lied_to", lied_to},
-        {"forsaken", forsaken}, {"questions", questions},         {"restarted", restarted},
-        {"spinner", spinner},   {"known_spinner", known_spinner}, {"sleeper", sleeper},
-        {NULL, NULL},
+        {"shares", shares},       {"favourite", favourite},
+        {"lied_to", lied_to},     {"forsaken", forsaken},
+        {"questions", questions}, {"restarted", restarted},
+        {"spinner", spinner},     {"known_spinner", known_spinner},
+        {"sleeper", sleeper},     {"filler", filler},
+        {"watcher", watcher},     {NULL, NULL},
     };
     char role[20];
     if (!probe_text(argument, "role", role, sizeof role))

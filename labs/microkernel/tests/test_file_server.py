@@ -51,6 +51,9 @@ def boot_filed(boot: Boots, text: int) -> Start:
 
 def run_to_reply(machine: Machine) -> None:
     """Run until the file server, in ring 3, is about to answer a request."""
+    assert "ipc_reply" in machine.table("file_server"), (
+        "the file server answers nobody: no ipc_reply of user/ipc.c is linked into it, since nothing in it calls that"
+    )
     machine.run_to("ipc_reply", program="file_server")
     assert machine.registers().cpl == 3
 

@@ -10,6 +10,9 @@ from grader.testing.plugin import graded
 WORDS = 14
 """Payload words of a message; a probe counts those that arrived right."""
 
+KERNEL = 0xC0000000
+"""Where the kernel's half of every address space begins."""
+
 E_INVALID, E_FAULT, E_DEAD = KernelError.E_INVALID, KernelError.E_FAULT, KernelError.E_DEAD
 E_BLOCKED, E_DEADLOCK = KernelError.E_BLOCKED, KernelError.E_DEADLOCK
 E_PERMISSION = KernelError.E_PERMISSION
@@ -128,9 +131,11 @@ def test_a_caller_always_waits_when_the_reply_comes(boot: Boots) -> None:
     stage=1, points=1, handout="rendezvous", usually="reply does not check that the caller waits for this very process"
 )
 def test_a_reply_reaches_only_a_caller_that_waits_for_it(boot: Boots) -> None:
-    """A reply to a sender, to oneself, to another's caller, or a second one is refused, and disturbs nobody."""
+    """A reply to a sender, to oneself, to another's caller, before its call was received, or a second one is refused,
+    and disturbs nobody.
+    """
     report = boot("calls", role="reply_rules").finish()
-    for refused in ("to_sender", "to_itself", "of_another", "twice"):
+    for refused in ("to_sender", "to_itself", "too_early", "of_another", "twice"):
         assert report[refused] in (E_INVALID, E_DEAD)
     assert report["letter"] == WORDS
     assert report["letter_sent"] == 0
@@ -192,16 +197,22 @@ def test_a_message_may_lie_across_two_pages(boot: Boots) -> None:
     usually="the buffer is checked when the receiver comes, not when the message does",
 )
 def test_a_buffer_that_vanishes_while_its_owner_waits_is_noticed(boot: Boots) -> None:
-    """A receiver whose buffer is gone when the message comes gets E_FAULT, and the message is not lost."""
+    """Who waits to receive, for a reply or for a notification, and whose buffer is gone when it comes, gets E_FAULT,
+    and can ask again; a sender's buffer may go while it waits, too.
+    """
     machine = boot("buffers", role="taken")
-    machine.run_to("loser_waits", program="buffers")
-    loser = machine.registers().cr3
-    machine.run_to("page_goes", program="buffers")
-    unmap(machine, loser, 0x20000000)
+    waits = ("receiver", "caller", "notified", "sender")
+    for _ in waits:
+        machine.run_to("loser_waits", program="buffers")
+        loser = machine.registers().cr3
+        machine.run_to("page_goes", program="buffers")
+        unmap(machine, loser, 0x20000000)
     report = machine.finish()
     assert report["first"] in (0, E_FAULT)
     assert report["sent"] == 0
-    assert report["words"] == WORDS
+    assert report["received"] == WORDS
+    for wait in waits:
+        assert report[wait] == WORDS
 
 
 def unmap(machine: Machine, cr3: int, virtual: int) -> None:
@@ -226,14 +237,24 @@ def test_a_cycle_of_two_is_refused(boot: Boots) -> None:
     assert alone["words"] == WORDS
 
 
-@graded(stage=1, points=1, handout="queues", usually="only cycles of two processes are found")
-def test_a_cycle_of_three_is_refused(boot: Boots) -> None:
-    """A waits for B waits for C is no cycle, until C turns to A: then C alone is refused."""
-    report = boot("cycles", role="three").finish()
+@graded(
+    stage=1,
+    points=1,
+    handout="queues",
+    usually="only short cycles are found, or a process that receives is taken for one that waits to send",
+)
+def test_longer_cycles_are_refused_and_nothing_else(boot: Boots) -> None:
+    """A waits for B waits for C is no cycle, until C turns to A: then C alone is refused; the same with six. Somebody
+    who receives from another closes no cycle.
+    """
+    report = boot("cycles", role="rings").finish()
     assert report["third"] == E_DEADLOCK
-    assert report["second_words"] == WORDS
-    assert report["first"] == 0
-    assert report["first_words"] == WORDS
+    assert report["words_of_three"] == 2 * WORDS
+    assert report["sixth"] == E_DEADLOCK
+    assert report["words_of_six"] == 5 * WORDS
+    assert report["from_the_killed"] == E_DEAD
+    assert report["late_words"] == WORDS
+    assert report["late_sent"] == 0
 
 
 @graded(stage=1, points=1, handout="death", usually="whoever waited for the dead process is never woken")
@@ -421,13 +442,13 @@ def test_a_timer_interrupt_anywhere_in_a_send_does_no_harm(boot: Boots) -> None:
 def instructions_of_a_send(machine: Machine) -> list[int]:
     """Step through the kernel's part of one send: the address of each different instruction, in their order."""
     machine.run_to("sweep_round", program="rendezvous")
-    registers = machine.registers()
-    while registers.cpl == 3:
+    while machine.eip() < KERNEL:
         machine.step()
-        registers = machine.registers()
-    places = []
-    while registers.cpl == 0 and not registers.interrupts_enabled:
-        places.append(registers.eip)
+    places = [0]
+    while (place := machine.eip()) >= KERNEL:
+        if place == places[-1] and machine.registers().halted:
+            break  # nobody can run: the send waits
+        places.append(place)
         machine.step()
-        registers = machine.registers()
+    del places[0]
     return list(dict.fromkeys(places))

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from grader.machine import Machine
+from grader.machine.report import Report
 from grader.testing.boots import Boots
 from grader.testing.kernel_error import KernelError
 from grader.testing.plugin import graded
@@ -16,6 +17,9 @@ from grader.testing.plugin import graded
 Start = Callable[..., Machine]
 
 FALLBACK = "scheduler: fallback to round robin"
+
+PATIENCE = 10
+"""Ticks that a scheduler server may go without an answer."""
 
 
 @pytest.fixture
@@ -64,7 +68,7 @@ def test_the_scheduler_decides_in_ring_3_and_the_kernel_switches_in_ring_0(boot_
     """At the end of each quantum isr_32 (CPL 0) leads to scheduler (CPL 3, in the server) and that to
     run_next_process (CPL 0).
     """
-    machine = boot_scheduled("scheduling", role="shares", b=30)
+    machine = boot_scheduled("scheduling", role="shares", b=18)
     for policy in ("scheduler", "get_next_process"):
         assert policy not in machine.symbols
     server = machine.registers().cr3
@@ -131,7 +135,7 @@ def refused(machine: Machine) -> None:
 @graded(stage=3, points=2, handout="scheduler-server", usually="the kernel runs the slot it is told, ready or not")
 def test_a_blocked_process_is_not_run(boot_policy: Start) -> None:
     """An answer that names a process which sleeps is refused, by name, and the next ready one runs instead."""
-    refused(boot_policy("lie", "lied_to", a=0, b=12))
+    refused(boot_policy("lie", "lied_to", a=0, b=9))
 
 
 @graded(
@@ -144,22 +148,24 @@ def test_a_dead_process_is_not_run(boot_policy: Start) -> None:
     """An answer that names the slot of a process which has ended is refused, by name, and the next ready one runs
     instead.
     """
-    refused(boot_policy("lie", "lied_to", a=1, b=12))
+    refused(boot_policy("lie", "lied_to", a=1, b=9))
 
 
 @graded(stage=3, points=2, handout="scheduler-server", usually="the slot is an index that nobody checks")
 def test_a_slot_that_does_not_exist_is_not_run(boot_policy: Start) -> None:
     """An answer that names a slot beyond the table is refused, by name, and the next ready one runs instead."""
-    refused(boot_policy("lie", "lied_to", a=2, b=12))
+    refused(boot_policy("lie", "lied_to", a=2, b=9))
 
 
-def survived(machine: Machine) -> None:
+def survived(machine: Machine) -> Report:
     """Check what follows from a server that no longer answers."""
     report = machine.finish()
     assert said(machine, FALLBACK)
     assert report["first"] > 0
     assert report["second"] > 0
     assert report["later"] == 1
+    assert report["dead_serves"] == 0
+    return report
 
 
 @graded(
@@ -172,9 +178,10 @@ def test_a_scheduler_that_hangs_is_survived(boot_policy: Start) -> None:
     """A server that spins, sleeps, or never listens at all is given 10 ticks; then the kernel says so and goes on
     by round robin.
     """
-    survived(boot_policy("hang", "forsaken", b=15))
-    survived(boot_policy("doze", "forsaken", b=15))
-    report = boot_policy("deaf", "shares", b=15).finish()
+    hung = survived(boot_policy("hang", "forsaken", b=14))
+    assert hung["longest"] <= PATIENCE + 3
+    survived(boot_policy("doze", "forsaken", b=14))
+    report = boot_policy("deaf", "shares", b=4).finish()
     assert min(report["first"], report["second"], report["third"]) > 0
 
 
@@ -185,6 +192,8 @@ def test_a_scheduler_that_hangs_is_survived(boot_policy: Start) -> None:
     usually="the server's death is noticed by nobody, or takes the kernel with it",
 )
 def test_a_scheduler_that_dies_is_survived(boot_policy: Start) -> None:
-    """A server that faults, or is killed, is replaced by the kernel's round robin, and the kernel says so."""
-    survived(boot_policy("crash", "forsaken", b=8))
-    survived(boot_policy("round_robin", "forsaken", a=1, b=8))
+    """A server that faults, or is killed, is replaced by the kernel's round robin, the kernel says so, and from then on
+    it serves no more.
+    """
+    survived(boot_policy("crash", "forsaken", b=5))
+    survived(boot_policy("round_robin", "forsaken", a=1, b=5))
