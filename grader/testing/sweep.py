@@ -88,32 +88,32 @@ class _End:
 
     cr3: int
     address: int | None
+    """None while only the ring tells."""
     esp: int | None = None
     """A function has returned when its return address is off the stack."""
     ring: int | None = None
 
     def reached(self, machine: Machine, eip: int) -> bool:
         """Whether the machine is stopped there."""
-        if self.ring is None and eip != self.address:
+        if self.address is not None and eip != self.address:
             return False
         now = machine.registers()
-        if self.ring is not None:
-            return now.cpl == self.ring
-        return now.cr3 == self.cr3 and self.esp in (None, now.esp)
+        return now.cr3 == self.cr3 and self.esp in (None, now.esp) and self.ring in (None, now.cpl)
 
     def come_to(self, machine: Machine) -> None:
         """Run there."""
         if self.address is None:
             raise ProjectFault("the window's end was never seen: its `longest` is too small for step.finish()")
-        known = _End(self.cr3, self.address, self.esp)
-        while not known.reached(machine, machine.eip()):
+        while not self.reached(machine, machine.eip()):
             machine.run_to(self.address)
 
 
 @dataclass
 class _Trace:
-    """The instructions of a window, as its first round executed them."""
+    """The instructions of a window, as one round executed them."""
 
+    end: int | None = None
+    """Where it ended; None when it was too long."""
     addresses: list[int] = field(default_factory=list)
     steps: list[int] = field(default_factory=list)
     """Numbers of those that can be steps."""
@@ -160,13 +160,13 @@ class Sweep:
 
     def __call__(self, machine: Machine, window: Window, *, most: int = MOST) -> Iterator[Step]:
         """Come to each step in turn. Raises Ungradable for a step that the window does not have."""
-        end, trace = self._follow(machine, window)
+        trace = self._follow(machine, window)
         for count, number in enumerate(self._chosen(trace, most)):
             if count % _LIMIT_EVERY == 0:
                 machine.renew_limit()
-            _enter(machine, window)
+            end = _enter(machine, window, trace)
             if not _go_on(machine, trace, number, end):
-                _enter(machine, window)
+                end = _enter(machine, window, trace)
                 machine.step(number)
             self.moment = Step(number, machine.eip(), machine, window, end)
             self.used = True
@@ -175,21 +175,23 @@ class Sweep:
             yield self.moment
         self.moment = None
 
-    def _follow(self, machine: Machine, window: Window) -> tuple[_End, _Trace]:
+    def _follow(self, machine: Machine, window: Window) -> _Trace:
         """The second round, instruction by instruction: what is only done once is done."""
-        _enter(machine, window)
-        _enter(machine, window)
-        end, trace = _end_of(machine, window), _Trace()
+        trace = _Trace()
+        _enter(machine, window, trace)
+        end = _enter(machine, window, trace)
         address = machine.eip()
         in_kernel = address >= KERNEL
+        left = window.until_ring is None
         while len(trace.addresses) < window.longest:
-            if trace.addresses and end.reached(machine, address):
-                end.address = address
+            if trace.addresses and left and end.reached(machine, address):
+                trace.end = address
                 break
+            left = left or trace.ring(machine, address) != window.until_ring
             trace.add(address, not window.rings or trace.ring(machine, address) in window.rings, in_kernel)
             machine.step()
             address = machine.eip()
-        return end, trace
+        return trace
 
     def _chosen(self, trace: _Trace, most: int) -> list[int]:
         """The numbers of the steps to be done."""
@@ -209,15 +211,12 @@ def strided(numbers: list[int], most: int) -> list[int]:
     return [numbers[index * (len(numbers) - 1) // (most - 1)] for index in range(most)]
 
 
-def _enter(machine: Machine, window: Window) -> None:
-    """Run to the window's start."""
+def _enter(machine: Machine, window: Window, trace: _Trace) -> _End:
+    """Run to the window's start. The end is this round's: each may be another process's."""
     machine.run_to(window.start, program=window.program)
-
-
-def _end_of(machine: Machine, window: Window) -> _End:
     now = machine.registers()
     if window.until_ring is not None:
-        return _End(now.cr3, None, ring=window.until_ring)
+        return _End(now.cr3, trace.end, ring=window.until_ring)
     if window.end is None:
         return _End(now.cr3, machine.read_u32(now.esp), esp=now.esp + 4)
     return _End(now.cr3, window.end if isinstance(window.end, int) else machine.symbol(window.end, window.program))
@@ -238,12 +237,10 @@ def _go_on(machine: Machine, trace: _Trace, number: int, end: _End) -> bool:
 
 def _come_by(machine: Machine, address: int, end: _End) -> bool:
     """Run to an address of the window, in the present address space; False when the window's end comes first."""
-    space = machine.registers().cr3
-    over = _End(space, end.address, end.esp)
     with machine.breakpoint(address), machine.breakpoint(end.address if end.address is not None else address):
         while True:
             stop = machine.run()
-            if over.reached(machine, stop.address):
-                return False
-            if stop.address == address and machine.registers().cr3 == space:
+            if stop.address == address and machine.registers().cr3 == end.cr3:
                 return True
+            if end.reached(machine, stop.address):
+                return False
