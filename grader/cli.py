@@ -143,7 +143,8 @@ def _parser() -> Parser:
 
     prove = command("prove", "show that a lab's tests tell right answers from wrong ones", _PROVE)
     _lab(prove)
-    again = "grade each answer N times, after the first by the tests that decide about it (default 1)"
+    again = "grade each answer N times, after the first by the tests that decide about it, after the third by those "
+    again += "that are not the same to the instruction (default 1)"
     prove.add_argument("--runs", metavar="N", type=_count, default=1, help=again)
     prove.add_argument("--load", action="store_true", help="and once more beside two busy loops")
     prove.add_argument(

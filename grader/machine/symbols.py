@@ -136,7 +136,8 @@ class SymbolTable:
         """Where a symbol lies. Raises SymbolMissing."""
         symbol = self.symbols.get(name)
         if symbol is None:
-            raise SymbolMissing(f"{self.name or 'the program'} has no symbol {name!r}")
+            why = "it is not defined there, or the compiler inlined it, or nothing in there uses it"
+            raise SymbolMissing(f"{self.name or 'the program'} has no symbol {name!r}: {why}")
         return symbol.address
 
     def code_at(self, address: int, length: int) -> bytes:
