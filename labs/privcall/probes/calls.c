@@ -197,13 +197,16 @@ static int turns(void)
     return (int)hash;
 }
 
+/* Beside them a program with another PrivUser, `ways`, which is there under another name. */
 static int both(void)
 {
     const int first = role_start("turns", 1, role.a, 0);
     const int second = role_start("turns", 2, role.a, 0);
+    const int other = role_start_as("hello", "take_turns", 0, 0, 0);
 
     probe_report("first", (uint32_t)role_wait(first));
     probe_report("second", (uint32_t)role_wait(second));
+    probe_report("other", (uint32_t)role_wait(other));
     probe_finish();
 }
 

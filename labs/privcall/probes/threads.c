@@ -96,15 +96,9 @@ static void dwell(uint32_t number)
     results[number] = (uint32_t)privcall(THREADS_DWELL, 0, 0, 0, 0) + role.nonce;
 }
 
-/* a: the secret's address. One thread is in ring 2, another one makes system calls from ring 3. */
-static int beside(void)
+/* a: the secret's address. System calls of ring 3 while another thread is in ring 2. */
+static void name_the_secret(void)
 {
-    static struct process_entry entries[4];
-    const int pid = start(dwell, 0);
-
-    while (privcall(THREADS_DWELLS, 0, 0, 0, 0) == 0) {
-        yield();
-    }
     look_here();
     probe_report("write", (uint32_t)write((const void *)role.a, 32));
     probe_report("read-file", (uint32_t)read_file("threads", (void *)role.a, 0, 32));
@@ -112,10 +106,39 @@ static int beside(void)
     probe_report("parameter", (uint32_t)parameter("nonce", (char *)role.a, 32));
     probe_report("map", (uint32_t)memory_map((void *)(PRIVUSER_END - 4096), 4096));
     look_here();
+}
+
+static void wait_for_dweller(uint32_t dwellers)
+{
+    while ((uint32_t)privcall(THREADS_DWELLS, 0, 0, 0, 0) != dwellers) {
+        yield();
+    }
+}
+
+/* The second thread names the secret while the first is in ring 2. */
+static void name_it_there(uint32_t number)
+{
+    wait_for_dweller(2);
+    name_the_secret();
+    results[number] = (uint32_t)privcall(THREADS_LET_GO, 0, 0, 0, 0) + role.nonce;
+}
+
+static int beside(void)
+{
+    static struct process_entry entries[4];
+    int pid = start(dwell, 0);
+
+    wait_for_dweller(1);
+    name_the_secret();
     probe_report("own-list", list_processes(entries, 4) > 0);
     privcall(THREADS_LET_GO, 0, 0, 0, 0);
     probe_report("thread", (uint32_t)role_wait(pid));
     probe_report("dwelt", results[0]);
+
+    pid = start(name_it_there, 1);
+    probe_report("dwelt-too", (uint32_t)privcall(THREADS_DWELL, 0, 0, 0, 0));
+    probe_report("thread", (uint32_t)role_wait(pid));
+    probe_report("let-go", results[1]);
     probe_finish();
 }
 

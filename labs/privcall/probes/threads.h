@@ -9,7 +9,7 @@ enum threads_number {
     THREADS_INVITE, /* (count) that many come to the next meeting */
     THREADS_DOUBLE, /* (a) -> 2 a */
     THREADS_DWELL,  /* () returns when it is let go */
-    THREADS_DWELLS, /* () -> how many are in THREADS_DWELL */
+    THREADS_DWELLS, /* () -> how many came to THREADS_DWELL so far */
     THREADS_LET_GO, /* () */
     THREADS_BLOW_UP, /* () an invalid opcode in ring 2 */
     THREADS_COUNT,

@@ -71,6 +71,7 @@ static int twice(uint32_t a, uint32_t b, uint32_t c, uint32_t d)
 
 static int dwell(uint32_t a, uint32_t b, uint32_t c, uint32_t d)
 {
+    threads_let_go = 0;
     __asm__ volatile("lock incl %0" : "+m"(threads_dwelling));
     while (!threads_let_go) {
         yield();
@@ -83,6 +84,7 @@ static int dwells(uint32_t a, uint32_t b, uint32_t c, uint32_t d)
     return (int)threads_dwelling;
 }
 
+/* All that dwell. */
 static int let_go(uint32_t a, uint32_t b, uint32_t c, uint32_t d)
 {
     threads_let_go = 1;

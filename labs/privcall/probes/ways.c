@@ -16,6 +16,8 @@ struct {
 } ways_target;
 uint32_t ways_stack;
 
+enum { TURNS = 12 };
+
 typedef struct {
     const char *key;
     uint32_t selector;
@@ -105,6 +107,18 @@ static int go(void)
     return legal();
 }
 
+/* Beside processes of another program, whose gate leads to another address. */
+static int take_turns(void)
+{
+    for (uint32_t turn = 0; turn < TURNS; turn++) {
+        if (privcall(WAYS_DOUBLE, turn, 0, 0, 0) != (int)(2 * turn)) {
+            return (int)turn;
+        }
+        yield();
+    }
+    return ROLE_DONE;
+}
+
 /* a: the address of a function in PrivUser. */
 static int all(void)
 {
@@ -118,7 +132,8 @@ static int all(void)
 
 int main(const char *argument)
 {
-    static const role_t roles[] = {{"all", all}, {"go", go}, {NULL, NULL}};
+    static const role_t roles[] = {
+        {"all", all}, {"go", go}, {"take_turns", take_turns}, {NULL, NULL}};
 
     return role_play("ways", argument, roles);
 }

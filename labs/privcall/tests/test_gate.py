@@ -220,10 +220,12 @@ def test_others_run_while_a_privcall_takes_long(boot: Boots, seed: int) -> None:
 
 
 @graded(stage=2, points=2, handout="at-every-switch", usually="LDT or SS2:ESP2 are not changed with the process")
-def test_two_processes_call_each_its_own_privuser(boot: Boots, seed: int) -> None:
-    """Two processes that take turns, in ring 2 too, each work with the secret of their own PrivUser."""
+def test_every_process_calls_its_own_privuser(boot: Boots, seed: int) -> None:
+    """Processes that take turns, in ring 2 too, each work with the secret of their own PrivUser, and one of another
+    program with its own functions.
+    """
     secrets = [drawn_word(seed), drawn_word(seed + 1)]
-    machine = boot(PROBE, role="both", a=MANY_ROUNDS)
+    machine = boot(PROBE, role="both", a=MANY_ROUNDS, programs={"hello": "ways"})
     for secret in secrets:
         machine.run_to("look_here", program=PROBE)
         plant(machine, "calls_secret", PROBE, word(secret))
@@ -231,6 +233,7 @@ def test_two_processes_call_each_its_own_privuser(boot: Boots, seed: int) -> Non
     pairs = (secrets, secrets[::-1])
     wanted = [(turns(one, 1, MANY_ROUNDS), turns(other, 2, MANY_ROUNDS)) for one, other in pairs]
     assert (report["first"], report["second"]) in wanted, "the two processes did not each use their own secret"
+    expect(report, "the process of another program", {"other": DONE})
 
 
 @graded(stage=2, points=2, handout="at-every-switch", usually="the LDT of the process before stays loaded at a switch")

@@ -253,15 +253,15 @@ def test_a_thread_in_ring_2_lends_its_rights_to_nobody(boot: Boots, build: Build
     machine = boot("threads", role="beside", a=hex(address_of(build.probes["threads"], "threads_secret")))
     machine.run_to("main", program="threads")
     plant(machine, "threads_secret", "threads", secret)
-    machine.run_to("look_here", program="threads", times=2)
+    machine.run_to("look_here", program="threads", times=4)
     kept = machine.read_virtual(machine.symbol("threads_secret", "threads"), 32) == secret
     report = machine.finish()
     expect_error(report, "beside a thread in ring 2", ["write", "read-file", "list", "parameter", "map"])
     assert kept, "the calls were refused, but the secret has changed"
     assert secret not in machine.serial, "the secret was printed"
     assert report["own-list"] == 1
-    expect(report, "the thread in ring 2", {"thread": 0})
-    assert report["dwelt"] == machine.nonce
+    expect(report, "the threads", {"thread": 0, "dwelt-too": 0})
+    assert report["dwelt"] == report["let-go"] == machine.nonce
 
 
 # Flags and segment registers
