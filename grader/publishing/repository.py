@@ -7,6 +7,7 @@ commit that somebody else made is known by its author or date, and publishing do
 from __future__ import annotations
 
 import hashlib
+import shutil
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -45,7 +46,12 @@ class Repository:
         """A new one in a folder that is new or empty. Raises WrongUse if it is neither."""
         check_empty(folder)
         folder.mkdir(parents=True, exist_ok=True)
-        Git(folder, folder.resolve() / ".git", plain=True).run("init", "--quiet", "--object-format=sha1", "-b", MAIN)
+        inside = folder.resolve() / ".git"
+        try:
+            Git(folder, inside, plain=True).run("init", "--quiet", "--object-format=sha1", "-b", MAIN)
+        except BaseException:
+            shutil.rmtree(inside, ignore_errors=True)  # half a repository would be in the way of the next attempt
+            raise
         made = Repository.opened(folder)
         assert made is not None, "git init made no repository"
         return made

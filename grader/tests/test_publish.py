@@ -72,10 +72,30 @@ def test_what_is_not_handed_in_counts_as_it_was(target: Path, tmp_path: Path) ->
     )
 
 
-def test_the_same_course_gives_the_same_commits(project: Project, target: Path, tmp_path: Path) -> None:
-    """Wherever and whenever it is published, and whoever's git settings are in force."""
+SETTINGS = """
+[commit]
+    gpgsign = true
+[core]
+    autocrlf = true
+    hooksPath = /nonexistent
+[i18n]
+    commitEncoding = latin1
+[user]
+    useConfigOnly = true
+"""
+
+
+def test_the_same_course_gives_the_same_commits(
+    project: Project, target: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Wherever and whenever it is published, and whoever's git settings are in force, without a name too."""
+    put(tmp_path / "home", {".gitconfig": SETTINGS})
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("GIT_DIR", "/nonexistent")
     outcome = published(project, tmp_path / "elsewhere")
+    monkeypatch.undo()
     assert outcome.added == {name: git(target, "rev-parse", name) for name in ("main", "lab/small")}
+    assert git(tmp_path / "elsewhere", "status", "--porcelain") == ""
 
 
 def test_publishing_again_adds_commits_only_where_content_changed(project: Project, target: Path) -> None:
