@@ -80,7 +80,8 @@ static monitor_frame_t frame_for_monitor(const trap_frame_t *caller)
 }
 
 /* While a thread is in ring 3, its PrivUser stack is empty; so the top of it is where the frame can
- * be put. The stack is mapped as long as the thread lives, and no system call can change that. */
+ * be put. The stack is mapped as long as the thread lives, and no system call can change that.
+ * Where the entry is, was checked when the program was loaded (privuser.c). */
 bool mediation_deliver(trap_frame_t *caller)
 {
     if (!is_from_program(caller) || !has_monitor(current_process)) {
