@@ -2,18 +2,25 @@
 
 Bochs counts ticks: instructions, and the time that a halted processor waits, 16 ns each. The limit of guest time is a
 breakpoint in ticks, so it stops at an exact instruction; a processor that halts for ever never comes to it, and is
-looked at every second. Watchpoints of Bochs are physical: ours are translated when they are set.
+looked at every second.
+
+Its debugger looks for breakpoints after each instruction that was completed, so it passes over one at the very first
+instruction of a routine to which an interrupt or an exception leads (not of one to which INT n leads): a test says
+`run_to("interrupt_handler")`, not `run_to("isr_14")`. Its watchpoints are physical: ours are translated when they are
+set, and an alias of the memory counts too.
 """
 
 from __future__ import annotations
 
 import re
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from grader.host.sandbox import Sandbox
 from grader.machine import paging
 from grader.machine.bochs_console import Console, dump_lines, dumped
+from grader.machine.bochs_log import parse_exceptions
 from grader.machine.bochs_process import BochsProcess
 from grader.machine.bochs_registers import QUESTIONS, parse_registers
 from grader.machine.bochs_state import State
@@ -28,8 +35,13 @@ from grader.machine.witness import Witness
 _KERNEL_HALF = 0xC0000000  # before paging is on, the kernel lies so far below its addresses
 _RESET_VECTOR = 0xFFFFFFF0
 _BREAKPOINTS_MAX = 16  # BX_DBG_MAX_LIN_BPOINTS
-_GLANCE_EVERY = 1.0  # seconds of the host between looks at a machine that does not stop
+_GLANCE_EVERY = 0.3  # seconds of the host between looks at a machine that does not stop
 _ACCESS_MAX = 8  # bytes
+_SLICE = 20_000  # ticks after which a guest that is given input is looked at: 0.3 ms
+_SENDING_MAX = 1000  # microseconds that a byte on the serial line may take
+_ACTIVITY = 'show "cpu0.activity_state"'
+_STEPS_AT_ONCE, _BATCHES_TO_REST = 32, 100
+_JUMP_ON_THE_SPOT = b"\xeb\xfe"
 _SHUTDOWN = 2  # activity_state of a processor after a triple fault
 
 _BREAKPOINT = re.compile(r"^\(0\) Breakpoint \d+,", re.M)
@@ -64,7 +76,8 @@ class Bochs:
         self._time_breakpoint = 0
         self._seconds = 0.0
         self._state = State(self._console, process.state, process.folder)
-        self._received = bytearray()
+        self._input = bytearray()
+        self._slice = 0
         self._asked_to_stop = False
         self._glanced = 0.0
         self._glancing = False
@@ -217,9 +230,21 @@ class Bochs:
 
     def resume(self) -> None:
         """Let the guest run."""
-        self._asked_to_stop = self._glancing = False
+        self._asked_to_stop = False
+        self._go_on()
+
+    def _go_on(self) -> None:
+        self._give_input()
+        if self._input and self._ticks() >= self._slice:  # else the last one is still to come
+            self._slice = self._ticks() + _SLICE
+            self._console.ask(f"sba {self._slice}")
+        self._glancing = False
         self._glanced = time.monotonic()
         self._console.send("c")
+
+    def _give_input(self) -> None:
+        if self._input and self._state.receiver_is_free():
+            self._state.receive(self._input.pop(0))
 
     def line(self) -> Console:
         """What becomes readable when the guest may have stopped."""
@@ -236,9 +261,9 @@ class Bochs:
             return None
         reply = self._reply(said)
         if reply is None:
-            self._glancing = False
-            self._glanced = time.monotonic()
-            self._console.send("c")
+            self._go_on()
+        elif reply.signal == Signal.TRAP:
+            self._let_output_go()
         return reply
 
     def _reply(self, said: str) -> StopReply | None:
@@ -252,22 +277,52 @@ class Bochs:
         if self._state.value("cpu0.activity_state") == _SHUTDOWN:
             self._ending = Ending.TRIPLE_FAULT
             return StopReply(Signal.QUIT)
-        if self._halted_for_good():
-            return StopReply(Signal.ALARM)
         ticks = self._ticks()
-        if ticks >= self._limit:
+        if ticks >= self._limit or self._halted_for_good():
+            self._idle_on(ticks)
             return StopReply(Signal.ALARM)
         if ticks >= self._time_breakpoint:
             self._time_breakpoint = 0
             self._set_time_breakpoint()
         return StopReply(Signal.INTERRUPT) if self._asked_to_stop else None
 
+    def _let_output_go(self) -> None:
+        """Let so much time pass that COM1 sends what the guest gave it: what came before a stop has come.
+
+        The processor jumps on the spot meanwhile, without interrupts.
+        """
+        count, microseconds = self._state.unsent()
+        if not count or microseconds > _SENDING_MAX:
+            return
+        try:
+            places = [self._physical(self.registers().pc + offset) for offset in range(len(_JUMP_ON_THE_SPOT))]
+            code = b"".join(self.read(place, 1) for place in places)
+        except (NotOnThisMachine, StubError):
+            return
+        ticks = count * (microseconds + 1) * INSTRUCTIONS_PER_SECOND // 1_000_000
+        inhibited = self._state.inhibit_interrupts(ticks)
+        self._write_each(places, _JUMP_ON_THE_SPOT)
+        self._console.ask(f"s {ticks}")
+        self._write_each(places, code)
+        self._state.end_inhibition(inhibited, ticks)
+
+    def _write_each(self, places: Sequence[int], data: bytes) -> None:
+        for place, byte in zip(places, data, strict=True):
+            self.write(place, bytes((byte,)))
+
+    def _idle_on(self, ticks: int) -> None:
+        """A guest that idled is stopped by its limit only when an interrupt wakes it: let it come to rest again."""
+        if ticks == self._limit:
+            return
+        for _ in range(_BATCHES_TO_REST):
+            if self._state.value("cpu0.activity_state"):
+                return
+            answers = self._console.ask(*["s", _ACTIVITY] * _STEPS_AT_ONCE)
+            if any("0x00000001" in answer for answer in answers):
+                return
+
     def _halted_for_good(self) -> bool:
         """Whether the processor is halted and no interrupt can end that."""
-        self.process.drain_messages()
-        if not self.process.halted_for_good:
-            return False
-        self.process.halted_for_good = False
         now = self.registers()
         return now.halted and not now.interrupts_enabled
 
@@ -292,11 +347,13 @@ class Bochs:
 
     def exceptions(self) -> tuple[list[LoggedException], bool]:
         """When it logs them: the exceptions so far, and whether a triple fault was among them."""
-        return [], self._ending is Ending.TRIPLE_FAULT
+        found = parse_exceptions(self.messages().decode("utf-8", "replace"), self.registers())
+        return found, self._ending is Ending.TRIPLE_FAULT
 
     def ending(self) -> Ending:
         """After Signal.QUIT: what that was."""
-        return self._ending or Ending.RESET
+        assert self._ending is not None
+        return self._ending
 
     # Limits
 
@@ -314,8 +371,7 @@ class Bochs:
 
     def looks_expired(self) -> bool:
         """Never, but a machine that did not stop for a second is stopped and looked at (`_reply`)."""
-        long_ago = time.monotonic() - self._glanced > _GLANCE_EVERY
-        if not self._glancing and (long_ago or self.process.halted_for_good):
+        if not self._glancing and time.monotonic() - self._glanced > _GLANCE_EVERY:
             self._glancing = True
             self.process.interrupt()
         return False
@@ -332,15 +388,20 @@ class Bochs:
 
     def raise_irq(self, number: int) -> None:
         """A pulse on interrupt request line 0 to 15."""
-        self._state.raise_line(number)
+        self._state.raise_line(number, stays=False)
 
     def raise_nmi(self) -> None:
         """A non-maskable interrupt."""
-        raise NotOnThisMachine("Bochs cannot be made to raise an interrupt")
+        self._state.raise_nmi()
+
+    def feed(self, data: bytes) -> int:
+        """Bytes for COM1's receiver, each given when the guest has taken the one before; how many were taken over."""
+        self._input += data
+        return len(data)
 
     def put_scan_code(self, code: int) -> None:
         """Put a code into the keyboard controller's output."""
-        raise NotOnThisMachine("Bochs is driven without a keyboard")
+        raise NotOnThisMachine("Bochs is driven without a keyboard: this test must name QEMU alone")
 
     def scan_code_waits(self) -> bool:
         """Whether a code lies there that the guest has not read."""
@@ -348,7 +409,7 @@ class Bochs:
 
     def silence_disk(self) -> None:
         """Let the disk answer one more request, and then stay busy for minutes."""
-        raise NotOnThisMachine("Bochs's disk cannot be silenced")
+        raise NotOnThisMachine("Bochs's disk cannot be silenced: this test must name QEMU alone")
 
     def release(self) -> None:
         """Make the machine as GDB expects to find one: no points, no limit of time."""

@@ -1,7 +1,8 @@
-"""Changes to a stopped machine that Bochs's debugger has no command for: it can restore a part of its saved state from a
-file, and of that file only what is named there changes. So the processor's flags are set, a line of the interrupt
-controller raised, a byte put into COM1's receiver, as the device's own functions in Bochs do it (iodev/pic.cc,
-iodev/serial.cc). A restored processor forgets its TLB.
+"""Changes to a stopped machine that Bochs's debugger has no command for.
+
+It can restore a part of its saved state from a file, and only what is named in the file changes. So the processor's
+flags are set, a line of the interrupt controller is raised, a byte is put into COM1's receiver: as the functions of
+these devices in Bochs do it (iodev/pic.cc, iodev/serial.cc). A restored processor forgets its TLB.
 """
 
 from __future__ import annotations
@@ -13,10 +14,11 @@ from collections.abc import Mapping
 from grader.faults import Ungradable
 from grader.machine.bochs_console import Console
 
-PARTS = ("cpu0", "pic", "serial", "keyboard")
+PARTS = ("cpu0", "pic", "serial")
 """The parts that are restored, each from a file of its name."""
 
 _PENDING_INTERRUPT = 1 << 10  # BX_EVENT_PENDING_INTR
+_PENDING_NMI = 1 << 0
 _LINES = 8
 _CASCADE = 2
 _COM1_LINE = 4
@@ -69,16 +71,21 @@ class State:
         count = before["inhibit_icount"] + passed
         self.restore("cpu0", {"inhibit_mask": before["inhibit_mask"], "inhibit_icount": hex(count)})
 
+    def raise_nmi(self) -> None:
+        """A non-maskable interrupt before the next instruction."""
+        pending = self.value("cpu0.pending_event") | _PENDING_NMI
+        self.restore("cpu0", {"pending_event": hex(pending), "async_event": "0x1"})
+
     # The interrupt controllers
 
-    def raise_line(self, line: int) -> None:
-        """An edge on interrupt request line 0 to 15."""
+    def raise_line(self, line: int, *, stays: bool) -> None:
+        """An edge on interrupt request line 0 to 15, which then goes down again or `stays` up for its device."""
         if line < _LINES:
-            self._raise("master", line)
-        elif self._raise("slave", line - _LINES):
-            self._raise("master", _CASCADE)
+            self._raise("master", line, stays)
+        elif self._raise("slave", line - _LINES, stays):
+            self._raise("master", _CASCADE, stays=True)
 
-    def _raise(self, controller: str, line: int) -> bool:
+    def _raise(self, controller: str, line: int, stays: bool) -> bool:
         """An edge on a line of one controller. Whether that raised its output."""
         now = self.show(f"pic.{controller}")
         if now["INT"]:
@@ -86,7 +93,8 @@ class State:
         else:
             chosen = next_request({**now, "irr": now["irr"] | 1 << line})
             requested = {} if chosen is None else {"INT": "true", "irq": chosen}
-        both = {"irr": hex(now["irr"] | 1 << line), "IRQ_in": hex(now["IRQ_in"] | 1 << line)}
+        inputs = now["IRQ_in"] | stays << line
+        both = {"irr": hex(now["irr"] | 1 << line), "IRQ_in": hex(inputs)}
         self.restore("pic", {controller: {**both, **requested}})
         if requested and controller == "master":
             pending = self.value("cpu0.pending_event") | _PENDING_INTERRUPT
@@ -112,26 +120,13 @@ class State:
             told |= {"rxbuffer": hex(byte)}
         self.restore("serial", {"0": {**told, "line_status": {"rxdata_ready": "true"}}})
         if enabled and now["out2"]:
-            self.raise_line(_COM1_LINE)
+            self.raise_line(_COM1_LINE, stays=True)
 
     def unsent(self) -> tuple[int, int]:
         """How many bytes COM1 has not sent yet, and how many microseconds each takes."""
         now = self.show("serial.0")
         waiting = now["tx_fifo_end"] if now["enable"] else 1 - now["thr_empty"]
         return waiting + 1 - now["tsr_empty"], now["databyte_usec"]
-
-    # The keyboard controller
-
-    def scan_code_waits(self) -> bool:
-        """Whether the guest has not read the last code."""
-        return bool(self.value("keyboard.controller.outb"))
-
-    def put_scan_code(self, code: int) -> None:
-        """Put a code into the controller's output, and raise line 1 if that is allowed."""
-        allowed = self.value("keyboard.controller.allow_irq1")
-        self.restore("keyboard", {"controller": {"outb": "true", "kbd_output_buffer": hex(code)}})
-        if allowed:
-            self.raise_line(1)
 
 
 def next_request(now: Mapping[str, int]) -> int | None:

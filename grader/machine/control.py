@@ -153,6 +153,9 @@ class Control(Protocol):
     def raise_nmi(self) -> None:
         """A non-maskable interrupt."""
 
+    def feed(self, data: bytes) -> int:
+        """Bytes for COM1's receiver; returns how many were taken, 0 when no more fit."""
+
     def put_scan_code(self, code: int) -> None:
         """Put a code into the keyboard controller's output."""
 

@@ -356,7 +356,7 @@ class Execution(Inspection):
 
     def _feed(self) -> None:
         if self._unsent:
-            taken = self._control.serial.send(self._unsent)
+            taken = self._control.feed(self._unsent)
             self._unsent = self._unsent[taken:]
 
     # What becomes of its stops

@@ -251,6 +251,10 @@ class Qemu:
         """A non-maskable interrupt."""
         self._qmp.command("inject-nmi")
 
+    def feed(self, data: bytes) -> int:
+        """Bytes for COM1's receiver; returns how many were taken, 0 when no more fit."""
+        return self.serial.send(data)
+
     def put_scan_code(self, code: int) -> None:
         """Put a code into the keyboard controller's output."""
         self._qmp.human(f"o /b {keyboard.COMMAND_PORT:#x} {keyboard.WRITE_OUTPUT:#x}")
