@@ -120,6 +120,15 @@ def test_gdb_at_a_failure() -> None:
 
 
 @needs_gdb
+def test_gdb_at_a_step_of_a_sweep() -> None:
+    """Whether the test fails there or not: the moment before anything is done to the machine."""
+    sweep = "test_the_timer_may_interrupt_a_call_anywhere"
+    said = gdb("ring\n", "privcall", sweep, "--answer", "reference", "--step", "0")
+    assert re.search(r"^at step 0 \(privcall\b", said, re.M)
+    assert "ring 3 (protected mode)" in said and "<privcall>" in said
+
+
+@needs_gdb
 def test_a_test_that_passes_has_no_failure_to_open() -> None:
     """It says so instead of opening anything."""
     done = lab("debug", "boot", "test_an_unmapped_buffer_is_refused", "--answer", "reference")
