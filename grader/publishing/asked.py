@@ -15,6 +15,7 @@ from grader.paths import Project
 from grader.publishing import published, version
 from grader.publishing.archive import Manifest, manifest_of
 from grader.publishing.checkout import refuse_unfinished
+from grader.publishing.published import MAIN
 
 
 @dataclass(frozen=True)
@@ -61,7 +62,10 @@ def find(project: Project, name: str | None, *, default: str = "") -> Lab:
         return course.find(project, name)
     here = f"the lab {about.lab}" if about.lab else "the baseline"
     meant = near(name, [*project.lab_names(), *(offer.name for offer in about.labs)])
-    raise WrongUse(f"this checkout is {here}, on the branch {about.branch}{meant}\nto go to a lab: ./lab start {name}")
+    way = (
+        f"the baseline is on the branch {MAIN}: git switch {MAIN}" if name == course.BASELINE else f"./lab start {name}"
+    )
+    raise WrongUse(f"this checkout is {here}, on the branch {about.branch}{meant}\nto go elsewhere: {way}")
 
 
 def _of_archive(project: Project, path: str) -> Asked:

@@ -32,6 +32,7 @@ TOP_FILES = (
     ".clang-tidy",
     ".clangd",
     ".editorconfig",
+    ".gitattributes",
     ".gitignore",
     "LICENSE",
     "Makefile",

@@ -1,7 +1,8 @@
 """Pieces of text by which copied lines are known again, wherever they lie and however they are indented.
 
-A piece is three lines in a row, or one long line, without blanks and without the signs that a patch, a quotation or a
-stage's marker puts before a line. Shorter pieces are everybody's: `return 0;` gives nothing away.
+A piece is four lines in a row, or one long line, without blanks and without the signs that a patch, a quotation or a
+stage's marker puts before a line. Shorter pieces are everybody's: `return 0;` gives nothing away, nor do the three
+lines of a system call in inline assembly.
 """
 
 from __future__ import annotations
@@ -9,9 +10,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-IN_A_ROW = 3
-CHARACTERS_IN_A_ROW = 50
-"""Three lines count from so many characters on: `}` and `else {` do not."""
+IN_A_ROW = 4
+CHARACTERS_IN_A_ROW = 60
+"""Lines in a row count from so many characters on: `}` and `else {` do not."""
 CHARACTERS_OF_A_LINE = 60
 
 _SIGNS = re.compile(r"^[\s+>|-]*(?:(?://|#|;):)?")

@@ -47,7 +47,7 @@ def confidential(project: Project) -> Confidential:
         ),
         pytest.param(SOLUTION_LINES.replace("\n", "\r\n"), "solutions/small/kernel/extra.c", id="Windows line ends"),
         pytest.param(MUTANT_TOML, "solutions/small/mutants/doubled.toml", id="a mutant"),
-        pytest.param(MUTANT_TOML.split("---")[0], "solutions/small/mutants/doubled.toml", id="a misconception"),
+        pytest.param(MUTANT_TOML.split("@@")[0], "solutions/small/mutants/doubled.toml", id="a misconception"),
         pytest.param(HIDDEN, "labs/small/tests/hidden/test_kept.py", id="a hidden test"),
         pytest.param("def test_that_is_hidden(x):", "labs/small/tests/hidden/test_kept.py", id="a hidden name"),
     ],

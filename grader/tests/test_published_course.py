@@ -18,7 +18,7 @@ from grader.tests.small_project import put
 HERE = Project.here().root
 PARTS = (
     *("grader", "kernel", "tools", "labs/baseline", "labs/boot", "solutions/boot", ".vscode"),
-    *("lab", "Makefile", "LICENSE", ".gitignore", "pyproject.toml", "requirements.txt"),
+    *(".gitattributes", "lab", "Makefile", "LICENSE", ".gitignore", "pyproject.toml", "requirements.txt"),
 )
 
 
@@ -70,10 +70,11 @@ def test_from_the_clone_to_the_lab(student: Path) -> None:
     """`list` on main says how to begin; on the lab's branch it says what the lab is."""
     assert "boot: Warm-up: tools, GDB, a first change (100 points): ./lab start boot" in lab(student, "list")
     assert "./lab start boot " in (student / "README.md").read_text()
-    assert "to go to a lab: ./lab start boot" in lab(student, "grade", "boot", status=2)
+    assert "to go elsewhere: ./lab start boot" in lab(student, "grade", "boot", status=2)
     assert "which lab" in lab(student, "grade", status=2)
     lab(student, "start", "boot")
     assert lab(student, "list").startswith("boot: ")
+    assert "git switch main" in lab(student, "run", "baseline", status=2)
     assert "there is no solutions/boot here" in lab(
         student, "tree", "boot", "--answer", "starter", "--output", "x", status=2
     )
