@@ -245,12 +245,25 @@ static int threads(void)
     return 0;
 }
 
+/* `a` calls, which the grader interrupts. Returns how many of them, and of the looks around after
+ * them, were right. */
+static int calls(void)
+{
+    int right = 0;
+    for (uint32_t i = 0; i < crew.a; i++) {
+        uint32_t c = crew_word(i);
+        right += domain_call(VAULT, ENTRY_LOOK, 1, i, c) == (int)((1 + 3 * i + 5 * c) & 0x7fffffff);
+        right += open_file("secret") == E_PERMISSION;
+    }
+    return right;
+}
+
 int main(const char *argument)
 {
     static const struct crew_role roles[] = {
-        {"secret", secret},   {"views", views},     {"touch", touch},
-        {"touches", touches}, {"entries", entries}, {"patterns", patterns},
-        {"depth", depth},     {"threads", threads}, {NULL, NULL},
+        {"secret", secret},   {"views", views},       {"touch", touch}, {"touches", touches},
+        {"entries", entries}, {"patterns", patterns}, {"depth", depth}, {"threads", threads},
+        {"calls", calls},     {NULL, NULL},
     };
     return crew_play("modules", argument, roles);
 }

@@ -109,11 +109,52 @@ static int numbers(void)
     return 0;
 }
 
+/* Gives files further names, and has `changer` play a role with them. */
+static int linker(void)
+{
+    char role[20] = "aliases";
+    uint32_t linked = 0;
+    linked += link_file("secret", "nickname") == 0;
+    linked += link_file("nickname", "second") == 0;
+    linked += link_file("/public", "other") == 0;
+    linked += link_file("ledger", "./gone") == 0;
+    probe_report("linked", linked);
+    if (crew.b != 0)
+        crew_append(role, "unjudged");
+    probe_report("changer", (uint32_t)crew_wait(crew_start_program("changer", role, crew.a, 0)));
+    probe_finish();
+    return 0;
+}
+
+/* Has `changer` use a name that the grader turns from one file to another. */
+static int turner(void)
+{
+    probe_report("linked", link_file("public", "nickname") == 0);
+    probe_report("changer",
+                 (uint32_t)crew_wait(crew_start_program("changer", "turning", crew.a, 0)));
+    probe_finish();
+    return 0;
+}
+
+/* Runs whenever `modules` is interrupted in the middle of a domain call. */
+static int bystander(void)
+{
+    uint32_t wrong = 0, self = (uint32_t)getpid();
+    int pid = crew_start_program("modules", "calls", crew.a, 0);
+    while (crew_lives("modules"))
+        wrong += (uint32_t)getpid() != self;
+    probe_report("wrong", wrong);
+    probe_report("modules", (uint32_t)crew_wait(pid));
+    probe_finish();
+    return 0;
+}
+
 int main(const char *argument)
 {
     static const struct crew_role roles[] = {
-        {"idle", idle},     {"jumps", jumps},     {"mixed", mixed},
-        {"killer", killer}, {"numbers", numbers}, {NULL, NULL},
+        {"idle", idle},     {"jumps", jumps},         {"mixed", mixed},
+        {"killer", killer}, {"numbers", numbers},     {"linker", linker},
+        {"turner", turner}, {"bystander", bystander}, {NULL, NULL},
     };
     return crew_play("plain", argument, roles);
 }

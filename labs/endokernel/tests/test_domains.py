@@ -15,6 +15,7 @@ from grader.testing import seeds
 from grader.testing.boots import Boots
 from grader.testing.kernel_error import KILLED_STATUS, KernelError, fault_status
 from grader.testing.plugin import graded
+from grader.testing.sweep import Sweep, Window
 
 DOMAIN_START, DOMAIN_SIZE = 0x80000000, 0x400000
 """As kernel/endokernel.h has them."""
@@ -28,6 +29,9 @@ HARMLESS, HARMFUL = 100, 666
 E_PERMISSION, E_NO_CALL, E_FULL = KernelError.E_PERMISSION, KernelError.E_NO_CALL, KernelError.E_FULL
 
 PART = 100
+
+STEPS = 20
+"""Places at which a domain call is interrupted."""
 
 Start = Callable[..., Machine]
 
@@ -58,7 +62,7 @@ def boot_domains(boot: Boots, secret: bytes, seed: int) -> Start:
 
     def start(probe: str, **parameters: Any) -> Machine:
         files = {"secret": secret, "public": content(seed & 0xFFFFFFFF, 600)}
-        programs = {"borrower": "borrower"}
+        programs = {"borrower": "borrower", "modules": "modules"}
         return boot(probe, files=files, programs=programs, seed=seed & 0xFFFFFFFF, **parameters)
 
     return start
@@ -148,7 +152,7 @@ def test_each_domain_sees_its_own_memory_alone(boot_domains: Start) -> None:
 
 @graded(
     stage=3,
-    points=3,
+    points=2,
     handout="memory",
     usually="the page tables are changed and the processor is not told, so that it goes by what it remembers",
     witnesses=(Witness.QEMU, Witness.BOCHS),
@@ -304,13 +308,33 @@ def test_each_thread_is_in_a_domain_of_its_own(boot_domains: Start) -> None:
 
 @graded(
     stage=3,
+    points=1,
+    handout="threads",
+    usually="a switch to another process forgets, or overwrites, in which domain the interrupted thread was",
+)
+def test_a_domain_call_may_be_interrupted_anywhere(boot_domains: Start, sweep: Sweep) -> None:
+    """A timer interrupt at any instruction of a domain call, on the way in, in the entry or on the way back, does it no
+    harm, although another process runs meanwhile.
+    """
+    rounds = sweep.rounds(STEPS)
+    machine = boot_domains("plain", role="bystander", a=rounds, guest_seconds=6)
+    for step in sweep(machine, Window("domain_call", program="modules", rings=(2, 3)), most=STEPS):
+        machine.inject_irq(0)
+        step.finish()
+    report = machine.finish()
+    assert report["modules"] == 2 * rounds, "some calls returned another result, or left their caller with other rights"
+    assert report["wrong"] == 0
+
+
+@graded(
+    stage=3,
     points=2,
     handout="handles",
     usually="a handle is judged by its number, or keeps the owner that its number had before",
 )
 def test_a_handle_is_its_domains_own(boot_domains: Start, secret: bytes) -> None:
-    """What one domain opened or duplicated, another cannot read, duplicate, name, delete or close, although it knows the
-    number; a number that is used anew belongs to its new owner alone.
+    """What one domain opened or duplicated, another cannot read, duplicate, name, delete or close, although it knows
+    the number; a number that is used anew belongs to its new owner alone.
     """
     machine = boot_domains("borrower", role="handles")
     report = machine.finish()

@@ -121,8 +121,8 @@ def test_a_file_without_a_rule_is_out_of_reach(boot_filed: Start, secret: bytes)
     usually="there is one policy for all programs, or the kernel has none for the programs it starts later",
 )
 def test_each_program_has_its_own_policy(boot_filed: Start, secret: bytes) -> None:
-    """A program with a rule for the secret reads it, whole; its child, with other rules, gets not a byte, and reads what
-    its own rules allow.
+    """A program with a rule for the secret reads it, whole; its child, with other rules, gets not a byte, and reads
+    what its own rules allow.
     """
     report = boot_filed("keeper", role="reads").finish()
     for way in ("handle", "name", "again"):
@@ -165,7 +165,7 @@ def test_each_right_allows_what_it_names_and_nothing_else(boot_filed: Start, kno
     usually="the rule is compared with the string that the program wrote, or with its beginning",
 )
 def test_the_way_a_name_is_written_makes_no_difference(boot_filed: Start, secret: bytes) -> None:
-    """Whatever stands of `/` and `./` before a name, the decision is that for the file; other strings are other files."""
+    """Whatever stands of `/` and `./` before a name, the decision is the same; other strings are other files."""
     machine = boot_filed("filer", role="tricks")
     report = machine.finish()
     assert report["refused"] == 20, "of 20 readings of the secret by odd names, some were not refused"

@@ -58,7 +58,7 @@ def privuser_pages(machine: Machine) -> dict[int, tuple[int, bool, bool]]:
 
 @graded(
     stage=1,
-    points=4,
+    points=3,
     handout="interposition",
     usually="the kernel performs the call itself, or enters the monitor in another ring or on another stack",
 )
@@ -122,6 +122,26 @@ def test_a_call_that_the_policy_does_not_allow_is_denied(boot: Boots) -> None:
 
 @graded(
     stage=1,
+    points=1,
+    handout="policy",
+    usually="the number is used as an index before it is checked, or compared as a signed number",
+)
+def test_what_is_no_call_is_denied(boot: Boots, entry_of: EntryOf) -> None:
+    """Numbers that no call has, large and negative ones too, come to the monitor and back as errors, under a policy
+    whose every bit is set; calls that there are still work.
+    """
+    machine = boot("filer", role="numbers", guest_seconds=4)
+    machine.run_to("numbers_begin", program="filer")
+    machine.run_to(entry_of(machine, "filer"))
+    check_is_in_monitor(machine)
+    report = machine.finish()
+    assert report["denied"] == report["numbers"] > 60
+    assert report["ticks"] < 0x80000000
+    assert report["nonce"] == machine.nonce
+
+
+@graded(
+    stage=1,
     points=2,
     handout="interposition",
     usually="the monitor is asked only by the library's wrapper, or the kernel looks at where the call comes from",
@@ -144,7 +164,8 @@ def test_a_jump_into_the_middle_of_a_stub_gets_nowhere(boot: Boots) -> None:
     """Whoever jumps to any byte of the library's system_call or of privcall, with the registers of a forbidden kill,
     kills nobody.
     """
-    machine = boot("plain", role="jumps", a=64, programs={"interposed": "interposed", "plain": "plain"}, guest_seconds=6)
+    programs = {"interposed": "interposed", "plain": "plain"}
+    machine = boot("plain", role="jumps", a=64, programs=programs, guest_seconds=6)
     report = machine.finish()
     assert report["mediated"] == HARMLESS
     assert report["tried"] == 128
