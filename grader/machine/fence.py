@@ -19,6 +19,7 @@ HEADINGS = ("selector", "kind", "DPL", "base", "limit", "last byte", "rights")
 
 _CALL_GATES, _TASK_GATE = (4, 12), 5
 _TASK_STATES = (1, 3, 9, 11)
+_GATE = 4  # cells of a gate's row
 _LOCAL = 4  # the selector's TI bit
 
 
@@ -151,16 +152,20 @@ def of_registers(now: Registers, kernel: int = KERNEL) -> list[str]:
 def columns(table: Table) -> list[str]:
     """The table as lines under a heading; entries that are all zero are left out."""
     rows = [HEADINGS, *(_row(table, entry) for entry in table.used())]
-    widths = [max(len(row[column]) for row in rows) for column in range(len(HEADINGS))]
-    lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
+    widths = [
+        max(len(cell) for cell in cells) for cells in zip(*(row for row in rows if len(row) > _GATE), strict=True)
+    ]
+    widths[1] = max(len(row[1]) for row in rows)
+    # What a gate leads to, the last of its cells, stands across the columns that it has not.
+    lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=False)).rstrip() for row in rows]
     return [f"{table.name} at {table.base:#010x}, limit {table.limit:#x}", *lines]
 
 
 def _row(table: Table, entry: Segment | Gate) -> tuple[str, ...]:
     selector = f"{table.selector(entry):#06x}"
     if isinstance(entry, Gate):
-        rights = f"to {entry.selector:#06x}:{entry.offset:#010x}, {entry.parameters} parameters"
-        return selector, entry.kind, str(entry.dpl), "", "", "", _unless_absent(entry, rights)
+        leads = f"to {entry.selector:#06x}:{entry.offset:#010x}, {entry.parameters} parameters"
+        return selector, entry.kind, str(entry.dpl), _unless_absent(entry, leads)
     last = last_byte(entry)
     end = f"{last & TOP:#010x}" + (" (wraps)" if last > TOP and not expands_down(entry) else "")
     numbers = (f"{entry.base:#010x}", f"{entry.limit:#010x}", end)

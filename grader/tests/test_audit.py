@@ -121,7 +121,7 @@ def test_the_table_is_readable() -> None:
         "selector  kind       DPL  base        limit       last byte           rights",
         "0x000c    code       2    0x00000000  0xbfffffff  0xbfffffff          execute, read",
         "0x0014    data       2    0xa0000000  0xbfffffff  0x5fffffff (wraps)  read, write",
-        "0x001c    call gate  3                                                to 0x000e:0xa0000010, 0 parameters",
+        "0x001c    call gate  3    to 0x000e:0xa0000010, 0 parameters",
         "0x0024    data       2    0x00000000  0xbfffffff  0xbfffffff          not present",
     ]
 
