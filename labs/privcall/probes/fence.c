@@ -120,10 +120,10 @@ static const char *const names[FENCE_RUNS] = {
 #define NAME(name, text) [FENCE_RUN_##name] = #name,
     FENCE_INSTRUCTIONS(NAME) FENCE_BEYOND(NAME)};
 
-static void run_all(uint32_t end)
+static void run_each(uint32_t first, uint32_t end)
 {
     touch_what_is_allowed();
-    for (uint32_t which = 0; which < end; which++) {
+    for (uint32_t which = first; which < end; which++) {
         role_try(names[which], "run", which, 0, 0);
     }
     role_try("none", "run", FENCE_RUNS, 0, 0);
@@ -132,13 +132,13 @@ static void run_all(uint32_t end)
 
 static int privileged(void)
 {
-    run_all(FENCE_ORDINARY);
+    run_each(0, FENCE_ORDINARY);
     return 0;
 }
 
 static int beyond(void)
 {
-    run_all(FENCE_RUNS);
+    run_each(FENCE_ORDINARY, FENCE_RUNS);
     return 0;
 }
 

@@ -44,7 +44,7 @@ COPIED = 1000 + 16
 LITTLE = 8
 """Bytes of the buffer in sweeps."""
 
-STEPS = 32
+STEPS = 24
 """Of a sweep: how many of a call's instructions are disturbed, each in a call of its own."""
 
 
@@ -298,7 +298,7 @@ def test_the_trap_flag_shows_nothing_of_ring_2(boot: Boots, sweep: Sweep) -> Non
     """With the trap flag set at any instruction of a call, the call works or the process ends with vector 1; nothing of
     ring 2 is printed.
     """
-    steps = 20
+    steps = 16
     machine = boot("flags", role="trapped", a=1, b=sweep.rounds(steps), guest_seconds=8)
     in_ring_2 = 0
     for _ in sweep(machine, Window("privcall", program="flags"), most=steps):
