@@ -167,8 +167,8 @@ def test_no_selector_helps_ring_2_over_the_fence(boot: Boots, seed: int) -> None
     witnesses=(Witness.QEMU, Witness.BOCHS),
 )
 def test_ring_2_runs_nothing_of_the_kernels(boot: Boots, seed: int) -> None:
-    """Every privileged instruction and every way to ring 0 but a system call ends ring 2 with vector 13 and, on a machine
-    that checks limits, so do the kernel's code and a stack beyond the fence (vector 12).
+    """Every privileged instruction, and every way to ring 0 but a system call, ends ring 2 with vector 13; so do, on a
+    machine that checks limits, the kernel's code and a stack beyond the fence (vector 12).
     """
     secret = drawn_word(seed)
     limits = boot.witness is Witness.BOCHS
