@@ -6,7 +6,6 @@ commit that somebody else made is known by its author or date, and publishing do
 
 from __future__ import annotations
 
-import hashlib
 import shutil
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -14,11 +13,11 @@ from pathlib import Path
 
 from grader.faults import WrongUse
 from grader.publishing.git import Git
+from grader.publishing.objects import EMPTY_TREE, object_id, tree_id
 from grader.publishing.published import MAIN
 
 AUTHOR = "Kernelist", "course@kernelist.invalid"
 FIRST_DATE, DAY = 1735689600, 86400  # 2025-01-01, in seconds
-EMPTY_TREE = "4b825dc642cb6eb9a060e54bf8d69288fbee4904"
 NEW = "refs/kernelist/new/"
 """Where commits lie until all of them are known to be right."""
 
@@ -211,28 +210,3 @@ def _date(depth: int) -> int:
 def _data(content: bytes | str) -> bytes:
     content = content.encode() if isinstance(content, str) else content
     return b"data %d\n" % len(content) + content + b"\n"
-
-
-def object_id(kind: bytes, content: bytes) -> bytes:
-    """The name git gives to an object."""
-    return hashlib.sha1(b"%s %d\0" % (kind, len(content)) + content, usedforsecurity=False).digest()
-
-
-def tree_id(files: Mapping[str, bytes], executable: tuple[str, ...]) -> str:
-    """The name git gives to a folder with these files."""
-    return _folder_id({path: (content, path in executable) for path, content in files.items()}).hex()
-
-
-def _folder_id(files: Mapping[str, tuple[bytes, bool]]) -> bytes:
-    entries: dict[bytes, bytes] = {}
-    folders: dict[str, dict[str, tuple[bytes, bool]]] = {}
-    for path, file in files.items():
-        folder, slash, rest = path.partition("/")
-        if slash:
-            folders.setdefault(folder, {})[rest] = file
-        else:
-            mode = b"100755" if file[1] else b"100644"
-            entries[path.encode()] = mode + b" " + path.encode() + b"\0" + object_id(b"blob", file[0])
-    for folder, below in folders.items():  # git sorts a folder as if its name ended in /
-        entries[folder.encode() + b"/"] = b"40000 " + folder.encode() + b"\0" + _folder_id(below)
-    return object_id(b"tree", b"".join(entry for _, entry in sorted(entries.items())))
