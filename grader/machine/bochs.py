@@ -301,9 +301,15 @@ class Bochs:
             return
         ticks = count * (microseconds + 1) * INSTRUCTIONS_PER_SECOND // 1_000_000
         inhibited = self._state.inhibit_interrupts(ticks)
+        here = self.registers().pc
+        stops_here = here in self._breakpoints  # each time it comes round
+        if stops_here:
+            self.remove(Point.BREAKPOINT, here, 1)
         self._write_each(places, _JUMP_ON_THE_SPOT)
         self._console.ask(f"s {ticks}")
         self._write_each(places, code)
+        if stops_here:
+            self.insert(Point.BREAKPOINT, here, 1)
         self._state.end_inhibition(inhibited, ticks)
 
     def _write_each(self, places: Sequence[int], data: bytes) -> None:
