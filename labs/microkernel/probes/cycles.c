@@ -40,6 +40,20 @@ static int second_of_two(void)
     return result != 0 ? result : refusals;
 }
 
+/* The smallest circle. */
+static void itself(void)
+{
+    uint32_t other, self = (uint32_t)ipc_endpoint();
+    message_t letter;
+    letter_write(&letter, 40);
+    probe_report("send_to_itself", (uint32_t)ipc_send(self, &letter, 0));
+    probe_report("call_to_itself", (uint32_t)ipc_call(self, &letter, 0));
+    int pid = crew_start_known("answerer", 0, 0, &other);
+    probe_report("to_another", (uint32_t)ipc_call(other, &letter, 0));
+    probe_report("answer", letter_words(&letter, 41));
+    probe_report("answered", (uint32_t)crew_wait(pid));
+}
+
 static int two(void)
 {
     uint32_t other;
@@ -49,21 +63,7 @@ static int two(void)
     probe_report("result", (uint32_t)ipc_call(other, &letter, 0));
     probe_report("words", letter_words(&letter, 41));
     probe_report("refusals", (uint32_t)crew_wait(pid));
-    probe_finish();
-    return 0;
-}
-
-static int itself(void)
-{
-    uint32_t other, self = (uint32_t)ipc_endpoint();
-    message_t letter;
-    letter_write(&letter, 40);
-    probe_report("send", (uint32_t)ipc_send(self, &letter, 0));
-    probe_report("call", (uint32_t)ipc_call(self, &letter, 0));
-    int pid = crew_start_known("answerer", 0, 0, &other);
-    probe_report("to_another", (uint32_t)ipc_call(other, &letter, 0));
-    probe_report("words", letter_words(&letter, 41));
-    probe_report("answered", (uint32_t)crew_wait(pid));
+    itself();
     probe_finish();
     return 0;
 }
@@ -170,11 +170,15 @@ static int rings(void)
 int main(const char *argument)
 {
     static const struct crew_role roles[] = {
-        {"two", two},           {"itself", itself},
-        {"rings", rings},       {"second_of_two", second_of_two},
-        {"answerer", answerer}, {"middle", middle},
-        {"last", last},         {"late_sender", late_sender},
-        {"killer", killer},     {NULL, NULL},
+        {"two", two},
+        {"rings", rings},
+        {"second_of_two", second_of_two},
+        {"answerer", answerer},
+        {"middle", middle},
+        {"last", last},
+        {"late_sender", late_sender},
+        {"killer", killer},
+        {NULL, NULL},
     };
     return crew_play("cycles", argument, roles);
 }

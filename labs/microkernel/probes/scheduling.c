@@ -258,17 +258,21 @@ static int shares(void)
     return 0;
 }
 
-/* Two computing processes; the server is told to favour the first (a = 0) or the second. This
- * process then answers a question that nobody asked it. */
+/* Two computing processes; the server is told to favour the first, then, with another two, the
+ * second. This process then answers a question that nobody asked it. */
 static int favourite(void)
 {
-    uint32_t start = ticks() + CREW_LEAD, endpoints[2], scheduler = scheduler_endpoint();
-    int pids[2];
-    for (int i = 0; i < 2; i++)
-        pids[i] = crew_start_known("known_spinner", start, start + crew.b, &endpoints[i]);
-    ipc_notify(scheduler, GO | endpoints[crew.a] % ENDPOINT_SLOTS);
-    probe_report("favourite", spinner_count(crew_wait(pids[crew.a])));
-    probe_report("other", spinner_count(crew_wait(pids[1 - crew.a])));
+    static const char *const favourites[] = {"favourite_0", "favourite_1"};
+    static const char *const others[] = {"other_0", "other_1"};
+    for (int chosen = 0; chosen < 2; chosen++) {
+        uint32_t start = ticks() + CREW_LEAD, endpoints[2];
+        int pids[2];
+        for (int i = 0; i < 2; i++)
+            pids[i] = crew_start_known("known_spinner", start, start + crew.b, &endpoints[i]);
+        ipc_notify(scheduler_endpoint(), GO | endpoints[chosen] % ENDPOINT_SLOTS);
+        probe_report(favourites[chosen], spinner_count(crew_wait(pids[chosen])));
+        probe_report(others[chosen], spinner_count(crew_wait(pids[1 - chosen])));
+    }
     message_t answer = {.type = MESSAGE_RUN,
                         .payload = {(uint32_t)ipc_endpoint() % ENDPOINT_SLOTS}};
     probe_report("usurper", (uint32_t)ipc_reply(ENDPOINT_KERNEL, &answer));
