@@ -84,6 +84,7 @@ static int names(void)
         probe_report("last", last);
     }
     probe_report("harm", harm);
+    probe_report("secret", (uint32_t)open_file("secret"));
     probe_finish();
     return 0;
 }

@@ -160,6 +160,12 @@ int entry_do(uint32_t what, uint32_t b, uint32_t c)
         if (asleep != 0)
             print("returned to too early\n");
         return 0;
+    case DO_LEAVE:
+        exit(0);
+    case DO_LEAVE_NESTED:
+        domain_call(MODULE, ENTRY_DO, DO_LEAVE, 0, 0);
+        print("returned to too early\n");
+        return 0;
     default:
         return E_INVALID;
     }

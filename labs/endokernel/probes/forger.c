@@ -39,6 +39,27 @@ static int steal_return(uint32_t place)
     return read_secret() >= 0 ? HARMFUL : HARMLESS;
 }
 
+static void dying_thread(uint32_t unused)
+{
+    (void)unused;
+    in(VAULT, DO_LEAVE_NESTED, 0, 0);
+}
+
+static void heir(uint32_t place)
+{
+    ((void (*)(void))place)();
+}
+
+/* A thread ends in the module, two calls deep; the next one, which gets its place among the
+ * threads, returns in its stead. */
+static int inherit_return(uint32_t place)
+{
+    static uint8_t stacks[2][2048] __attribute__((aligned(16)));
+    crew_wait(thread_create(dying_thread, stacks[0] + sizeof stacks[0], 0));
+    crew_wait(thread_create(heir, stacks[1] + sizeof stacks[1], place));
+    return read_secret() >= 0 ? HARMFUL : HARMLESS;
+}
+
 /* Returns that nobody is owed, and returns to another place than the one that is. */
 static int forge(void)
 {
@@ -47,7 +68,7 @@ static int forge(void)
     case 0: /* from domain 0, with nothing to return from */
         in(VAULT, DO_NEXT, MODULE, DO_PUBLIC);
         if (resumed++ != 0)
-            return read_secret() < 0 ? HARMLESS : HARMFUL;
+            return HARMFUL;
         ((void (*)(void))place)();
         return read_secret() < 0 ? HARMLESS : HARMFUL;
     case 1: /* the module damages all of its stack but its return address, and returns to the vault
@@ -61,13 +82,15 @@ static int forge(void)
         return call_on_the_vaults_stack();
     case 4:
         return steal_return(place);
-    default: /* the module jumps to code of the vault's, in the module's name */
+    case 5: /* the module jumps to code of its own */
         in(MODULE, DO_JUMP, (uint32_t)loot, 0);
-        return HARMLESS;
+        return HARMFUL;
+    default:
+        return inherit_return(place);
     }
 }
 
-#define FORGERIES 6
+#define FORGERIES 7
 
 static int forgeries(void)
 {

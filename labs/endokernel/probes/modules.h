@@ -25,20 +25,22 @@ enum {
 
 /* What ENTRY_DO does, in the domain that it runs in. */
 enum {
-    DO_PAUSE,       /* calls in_domain(b) */
-    DO_SECRET,      /* the checksum of `secret`, or an error */
-    DO_PUBLIC,      /* how many of the first bytes of `public` are right, or an error */
-    DO_PEEK,        /* what lies at address b */
-    DO_POKE,        /* writes c to address b */
-    DO_JUMP,        /* calls address b */
-    DO_CALL,        /* the system call in `planned` */
-    DO_NEXT,        /* passes c on to domain b, as DO_... */
-    DO_RECURSE,     /* calls domains VAULT and MODULE in turn, level b, until an error comes */
-    DO_SLEEP,       /* sleeps b ticks with c on its stack, and returns that */
-    DO_DAMAGE,      /* overwrites what is on its stack but its return address */
-    DO_DAMAGE_MORE, /* overwrites that too */
-    DO_RETURNS,     /* the address that the entry returns to */
-    DO_SLEEP_NESTED /* has MODULE sleep b ticks; notes when it is returned to too early */
+    DO_PAUSE,        /* calls in_domain(b) */
+    DO_SECRET,       /* the checksum of `secret`, or an error */
+    DO_PUBLIC,       /* how many of the first bytes of `public` are right, or an error */
+    DO_PEEK,         /* what lies at address b */
+    DO_POKE,         /* writes c to address b */
+    DO_JUMP,         /* calls address b */
+    DO_CALL,         /* the system call in `planned` */
+    DO_NEXT,         /* passes c on to domain b, as DO_... */
+    DO_RECURSE,      /* calls domains VAULT and MODULE in turn, level b, until an error comes */
+    DO_SLEEP,        /* sleeps b ticks with c on its stack, and returns that */
+    DO_DAMAGE,       /* overwrites what is on its stack but its return address */
+    DO_DAMAGE_MORE,  /* overwrites that too */
+    DO_RETURNS,      /* the address that the entry returns to */
+    DO_SLEEP_NESTED, /* has MODULE sleep b ticks; says when it is returned to too early */
+    DO_LEAVE,        /* ends the thread */
+    DO_LEAVE_NESTED, /* has MODULE end the thread; says when it is returned to */
 };
 
 #endif

@@ -14,6 +14,7 @@ from grader.builds.image import filesystem_of
 from grader.machine import Machine
 from grader.testing import seeds
 from grader.testing.boots import Boots
+from grader.testing.kernel_error import KernelError
 from grader.testing.plugin import graded
 
 PRIVUSER_START = 0xA0000000
@@ -157,6 +158,7 @@ def test_a_name_that_changes_while_it_is_checked_deceives_nobody(boot_changed: S
         assert opened < 16
         assert read == PART
         assert deleted == created == 0
+    assert report["secret"] == KernelError.E_PERMISSION
     assert report["harm"] == 0, "bytes of another file than the one that was checked were read"
     files = files_on(machine)
     assert files["secret"] == secret
