@@ -10,7 +10,7 @@
 uint32_t residue_secret[4] = {1, 2, 3, 4}; /* the grader plants others */
 
 /* Returns EAX; ECX and EDX, which a function need not preserve, hold words of the secret, and so
- * does the stack below. */
+ * does the stack below. The flags tell the secret's last bit. */
 int residue_leave(int result);
 __asm__(".text\n"
         "residue_leave:\n"
@@ -22,6 +22,7 @@ __asm__(".text\n"
         "    pop %edx\n"
         "    pop %ecx\n"
         "    add $8, %esp\n"
+        "    testb $1, residue_secret\n"
         "    ret\n");
 
 static int spread(uint32_t from, uint32_t length, uint32_t c, uint32_t d)

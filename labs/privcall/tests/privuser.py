@@ -109,6 +109,11 @@ def in_words(status: int) -> str:
     return f"{signed} ({status:#x})" if signed > 9 or signed < 0 else str(signed)
 
 
+def ended_by_fault(status: int) -> bool:
+    """Whether an exit status tells of an exception."""
+    return status in map(fault_status, range(32))
+
+
 def expect(report: Report, what: str, wanted: Mapping[str, int | Collection[int]]) -> None:
     """Fail with a sentence that names each attempt that ended otherwise than it must."""
     wrong = []

@@ -13,10 +13,12 @@ from privuser import (
     PRIVUSER_START,
     address_of,
     drawn_bytes,
+    ended_by_fault,
     expect,
     expect_error,
     expect_out_of_reach,
     faults_in_privuser,
+    in_words,
     plant,
     word,
 )
@@ -43,6 +45,9 @@ COPIED = 1000 + 16
 
 LITTLE = 8
 """Bytes of the buffer in sweeps."""
+
+STATUS_FLAGS = 0x8D5
+"""CF, PF, AF, ZF, SF and OF of EFLAGS."""
 
 STEPS = 24
 """Of a sweep: how many of a call's instructions are disturbed, each in a call of its own."""
@@ -337,13 +342,14 @@ def test_the_timer_may_interrupt_a_call_anywhere(boot: Boots, sweep: Sweep) -> N
 @graded(stage=4, points=3, handout="residue", usually="ECX and EDX come back as the function left them")
 def test_a_call_leaves_nothing_of_privuser_behind(boot: Boots, seed: int) -> None:
     """After a call that works, fails or is refused, no register holds a word of the secret or an address in PrivUser,
-    and no memory of ring 3's, below its stack pointer or elsewhere, the secret.
+    flags do not depend on it, and no memory of ring 3's, below its stack pointer or elsewhere, holds it.
     """
-    secret = drawn_bytes(seed, 16)
+    other, secret = (bytes([drawn[0] & ~1 | bit]) + drawn[1:] for bit, drawn in enumerate(drawn_secrets(seed)))
     machine = boot("residue", role="calls")
     machine.run_to("look_here", program="residue")
-    plant(machine, "residue_secret", "residue", secret)
-    for call in ("works", "fails", "has a result in memory", "does not exist", "names PrivUser"):
+    plant(machine, "residue_secret", "residue", other)
+    states: list[dict[str, int]] = []
+    for call in ("works", "works", "fails", "has a result in memory", "does not exist", "names PrivUser"):
         machine.run_to("residue_after", program="residue")
         now = machine.registers()
         assert now.cpl == 3
@@ -352,11 +358,25 @@ def test_a_call_leaves_nothing_of_privuser_behind(boot: Boots, seed: int) -> Non
             assert not shown, (
                 f"after a call that {call}, {name.upper()} still holds {value:#010x}, an address in PrivUser"
             )
-        kept_secret(machine, secret, f"after a call that {call}, the secret")
+        kept_secret(machine, secret if states else other, f"after a call that {call}, the secret")
+        states.append({"EAX": now.eax, "ECX": now.ecx, "EDX": now.edx, "EFLAGS": now.eflags & STATUS_FLAGS})
+        plant(machine, "residue_secret", "residue", secret)
+    differing = [name for name in states[0] if states[0][name] != states[1][name]]
+    assert not differing, f"after the same call with another secret, another value is in {', '.join(differing)}"
+    machine.run_to("look_here", program="residue")
+    kept_secret(machine, secret)
     report = machine.finish()
     expect(report, "the calls", {"spread": 539, "no-call": E_NO_CALL, "bad": E_FAULT, "digest": 16})
     assert report.signed("failed") == -1
     assert report["hash"] == digest(secret, machine.nonce), "what the function computed did not come out"
+    left = report["direct"] - DONE
+    assert not 0 < left <= 8, f"called without the stub, the gate leaves addresses in PrivUser in {left} registers"
+    assert left == 0 or ended_by_fault(report["direct"]), f"called without the stub: {in_words(report['direct'])}"
+
+
+def drawn_secrets(seed: int) -> tuple[bytes, bytes]:
+    """Two secrets for this run."""
+    return drawn_bytes(seed, 16), drawn_bytes(seed + 1, 16)
 
 
 def digest(secret: bytes, nonce: int) -> int:
