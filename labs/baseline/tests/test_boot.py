@@ -4,6 +4,7 @@ import pytest
 
 from grader.machine import Machine
 from grader.machine.descriptors import Segment
+from grader.machine.witness import BOTH
 from grader.testing.boots import Boots
 from grader.testing.plugin import graded
 
@@ -21,7 +22,13 @@ def in_ring_3(boot: Boots) -> Machine:
     return machine
 
 
-@graded(stage=2, points=2, handout="segments", usually="a limit is the last valid offset, one less than the size")
+@graded(
+    stage=2,
+    points=2,
+    handout="segments",
+    usually="a limit is the last valid offset, one less than the size",
+    witnesses=BOTH,
+)
 def test_the_gdt_holds_flat_segments_and_one_task_state(boot: Boots) -> None:
     """The GDT has its descriptors and no byte more, because too large a limit makes descriptors of what follows."""
     machine = in_ring_3(boot)
@@ -41,7 +48,13 @@ def test_the_gdt_holds_flat_segments_and_one_task_state(boot: Boots) -> None:
     assert (registers.cs.selector, registers.ss.selector, registers.ldtr.selector) == (0x1B, 0x23, 0)
 
 
-@graded(stage=2, points=2, handout="segments", usually="SS0 or ESP0 lies outside of a task state that is too short")
+@graded(
+    stage=2,
+    points=2,
+    handout="segments",
+    usually="SS0 or ESP0 lies outside of a task state that is too short",
+    witnesses=BOTH,
+)
 def test_the_task_state_gives_ring_0_a_stack_and_ring_3_no_port(boot: Boots) -> None:
     """The task state segment is whole: entering the kernel needs SS0:ESP0, an I/O bitmap would open ports."""
     machine = in_ring_3(boot)
@@ -55,7 +68,13 @@ def test_the_task_state_gives_ring_0_a_stack_and_ring_3_no_port(boot: Boots) -> 
     assert machine.registers().esp == tss.esp0 - frame
 
 
-@graded(stage=2, points=2, handout="interrupts", usually="a vector has no gate, or a gate may be used by any program")
+@graded(
+    stage=2,
+    points=2,
+    handout="interrupts",
+    usually="a vector has no gate, or a gate may be used by any program",
+    witnesses=BOTH,
+)
 def test_every_vector_has_its_gate_and_programs_may_use_three(boot: Boots) -> None:
     """Exceptions, devices and system calls have interrupt gates; INT n from a program passes only where DPL is 3."""
     machine = in_ring_3(boot)
@@ -68,7 +87,13 @@ def test_every_vector_has_its_gate_and_programs_may_use_three(boot: Boots) -> No
     assert all(idt[vector].offset == machine.symbol(f"isr_{vector}") for vector in present)
 
 
-@graded(stage=2, points=2, handout="paging", usually="CR0.WP is off, so read-only means nothing to the kernel")
+@graded(
+    stage=2,
+    points=2,
+    handout="paging",
+    usually="CR0.WP is off, so read-only means nothing to the kernel",
+    witnesses=BOTH,
+)
 def test_the_kernel_obeys_read_only_pages_and_leaves_floating_point_off(boot: Boots) -> None:
     """CR0.WP is set, and floating-point instructions fault, because nobody saves their registers."""
     registers = in_ring_3(boot).registers()
@@ -77,7 +102,9 @@ def test_the_kernel_obeys_read_only_pages_and_leaves_floating_point_off(boot: Bo
 
 
 @pytest.mark.parametrize("memory_mb", [8, 32, 300])
-@graded(stage=2, points=1, handout="paging", usually="a kernel page has its U bit set, or its W bit wrong")
+@graded(
+    stage=2, points=1, handout="paging", usually="a kernel page has its U bit set, or its W bit wrong", witnesses=BOTH
+)
 def test_page_tables_let_programs_see_nothing_of_the_kernel(boot: Boots, memory_mb: int) -> None:
     """No page above KBASE is for ring 3; all RAM up to 256 MB is there, and the kernel's text is read-only."""
     machine = boot("quiet", memory_mb=memory_mb)
@@ -92,7 +119,9 @@ def test_page_tables_let_programs_see_nothing_of_the_kernel(boot: Boots, memory_
     assert end - KBASE < expected
 
 
-@graded(stage=2, points=2, handout="paging", usually="a segment's flags are not carried over to its pages")
+@graded(
+    stage=2, points=2, handout="paging", usually="a segment's flags are not carried over to its pages", witnesses=BOTH
+)
 def test_a_programs_pages_have_the_rights_of_its_segments(boot: Boots) -> None:
     """A program's text cannot be written and its data can; its stack has a guard below, and page 0 is never there."""
     machine = in_ring_3(boot)
@@ -111,7 +140,7 @@ def test_a_programs_pages_have_the_rights_of_its_segments(boot: Boots) -> None:
     assert all(frame >= machine.symbol("kernel_end") - KBASE for frame in frames)
 
 
-@graded(stage=2, points=2, handout="paging", usually="all processes share one page directory")
+@graded(stage=2, points=2, handout="paging", usually="all processes share one page directory", witnesses=BOTH)
 def test_two_processes_share_the_kernels_tables_and_nothing_else(boot: Boots) -> None:
     """Each process has a directory of its own whose upper quarter leads to the same page tables."""
     machine = boot("registers", children=2, steps=2_000_000)
@@ -127,7 +156,7 @@ def test_two_processes_share_the_kernels_tables_and_nothing_else(boot: Boots) ->
 
 
 @pytest.mark.parametrize("memory_mb", [4, 8, 32, 64, 300])
-@graded(stage=2, points=1, handout="memory", usually="the memory map of the BIOS is not read")
+@graded(stage=2, points=1, handout="memory", usually="the memory map of the BIOS is not read", witnesses=BOTH)
 def test_the_kernel_uses_the_memory_that_is_there(boot: Boots, memory_mb: int) -> None:
     """Free memory follows what the BIOS reports, up to the 256 MB that the kernel maps."""
     machine = boot("quiet", memory_mb=memory_mb)
@@ -139,7 +168,13 @@ def test_the_kernel_uses_the_memory_that_is_there(boot: Boots, memory_mb: int) -
     machine.finish()
 
 
-@graded(stage=2, points=1, handout="boot", usually="variables without a value hold what was in memory before")
+@graded(
+    stage=2,
+    points=1,
+    handout="boot",
+    usually="variables without a value hold what was in memory before",
+    witnesses=BOTH,
+)
 def test_variables_are_zero_at_the_start(boot: Boots) -> None:
     """.bss is zeroed by the kernel itself: memory is not empty when it starts."""
     machine = boot("quiet")

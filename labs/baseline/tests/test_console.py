@@ -1,6 +1,7 @@
 """The console: numbers in print, and the screen's own memory after text that wraps, scrolls and moves back."""
 
 from grader.machine import Machine
+from grader.machine.witness import BOTH
 from grader.testing.boots import Boots
 from grader.testing.plugin import graded
 
@@ -20,6 +21,7 @@ def screen_rows(machine: Machine) -> list[str]:
     points=1.5,
     handout="console",
     usually="a negative number is negated as a signed one, or padded before its sign",
+    witnesses=BOTH,
 )
 def test_numbers_print_as_in_libc(boot: Boots) -> None:
     """Negative numbers, the smallest there is, widths and bases print as printf prints them."""

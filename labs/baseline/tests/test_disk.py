@@ -6,6 +6,7 @@ from grader.builds.filesystem539 import BASE_MAGIC, FILE_MAGIC, FILESYSTEM_SECTO
 from grader.builds.image import filesystem_of
 from grader.machine import Machine
 from grader.machine.disk import Disk
+from grader.machine.witness import BOTH
 from grader.testing.boots import Boots
 from grader.testing.plugin import graded
 
@@ -21,7 +22,7 @@ def results(machine: Machine) -> tuple[int, ...]:
     return tuple(report.signed(call) for call in ("list", "read", "create", "delete"))
 
 
-@graded(stage=1, points=0.25, handout="disk")
+@graded(stage=1, points=0.25, handout="disk", witnesses=BOTH)
 def test_a_sound_disk_answers(boot: Boots) -> None:
     """The positive control of this file: the same probe on a disk without a fault succeeds."""
     machine = boot("disk_error", filesystem=make_filesystem({"given": b"x" * 600}))
@@ -85,7 +86,9 @@ def damaged(sector: int, replacement: bytes) -> bytes:
     ],
     ids=["zeros", "bad magic", "no sectors", "too many sectors", "all sectors", "next outside", "next wraps around"],
 )
-@graded(stage=1, points=0.25, handout="disk", usually="a number from the disk is used before it is checked")
+@graded(
+    stage=1, points=0.25, handout="disk", usually="a number from the disk is used before it is checked", witnesses=BOTH
+)
 def test_a_base_block_that_makes_no_sense_is_refused(boot: Boots, sector: int, replacement: bytes) -> None:
     """A disk that is no 539filesystem is an E_CORRUPT for every call, and stays as it is."""
     filesystem = damaged(sector, replacement)
@@ -113,6 +116,7 @@ def test_a_base_block_that_makes_no_sense_is_refused(boot: Boots, sector: int, r
     points=0.25,
     handout="disk",
     usually="the list is followed without a bound, or a name without an end is copied",
+    witnesses=BOTH,
 )
 def test_hostile_metadata_are_refused(boot: Boots, metadata: bytes) -> None:
     """A list that loops or lies is an E_CORRUPT: a disk may come from anywhere, and must not hang the kernel."""

@@ -6,6 +6,7 @@ from file_pattern import pattern, weighted_sum
 
 from grader.builds.filesystem539 import make_filesystem, read_filesystem
 from grader.builds.image import filesystem_of
+from grader.machine.witness import BOTH
 from grader.testing.boots import Boots
 from grader.testing.plugin import graded
 
@@ -14,7 +15,11 @@ OK, E_NOT_FOUND, E_EXISTS, E_FULL, E_NAME = 0, -4, -5, -6, -7
 
 
 @graded(
-    stage=1, points=2, handout="filesystem", usually="a name is used before its length or its existence was checked"
+    stage=1,
+    points=2,
+    handout="filesystem",
+    usually="a name is used before its length or its existence was checked",
+    witnesses=BOTH,
 )
 def test_a_wrong_name_is_an_error_and_a_right_one_is_not(boot: Boots) -> None:
     """Missing, duplicate, empty and too long names each have their error, because callers must tell them apart."""
@@ -41,6 +46,7 @@ def test_a_wrong_name_is_an_error_and_a_right_one_is_not(boot: Boots) -> None:
     points=3,
     handout="filesystem",
     usually="freed sectors are not found again, or a gap's size is measured wrongly",
+    witnesses=BOTH,
 )
 def test_a_full_disk_is_an_error_and_freed_space_is_used_again(boot: Boots) -> None:
     """A full disk refuses, and space that was freed is used again without end, because a leak fills any disk."""
@@ -65,6 +71,7 @@ PIECES = [(0, 65536), (0, 512), (0, 1), (511, 2), (512, 512), (513, 1600), (2900
     points=2,
     handout="filesystem",
     usually="the part of a sector before the offset, or behind the end, is handed out",
+    witnesses=BOTH,
 )
 def test_any_part_of_a_file_can_be_read(boot: Boots, seed: int) -> None:
     """A read gives exactly the bytes from its offset on, and no more than there are, wherever sectors begin and end."""
@@ -78,7 +85,11 @@ def test_any_part_of_a_file_can_be_read(boot: Boots, seed: int) -> None:
 
 
 @graded(
-    stage=1, points=2, handout="filesystem", usually="the last, partial sector is lost, or a long transfer is not split"
+    stage=1,
+    points=2,
+    handout="filesystem",
+    usually="the last, partial sector is lost, or a long transfer is not split",
+    witnesses=BOTH,
 )
 def test_a_file_that_was_written_is_on_the_disk(boot: Boots) -> None:
     """What create_file was given is on the disk to the byte, whatever its length: the disk itself is asked."""
@@ -96,7 +107,11 @@ WRITES_OF_CHURN = 5 + 1 + 3 + 5 + 1 + 1
 
 
 @graded(
-    stage=1, points=4, handout="filesystem", usually="the list leads to a file before that file is whole on the disk"
+    stage=1,
+    points=4,
+    handout="filesystem",
+    usually="the list leads to a file before that file is whole on the disk",
+    witnesses=BOTH,
 )
 def test_a_machine_stopped_at_any_write_loses_nothing_that_was_there(boot: Boots, seed: int) -> None:
     """Whenever the power fails, the disk holds the files from before an operation or from after it, whole."""

@@ -2,6 +2,7 @@
 
 import struct
 
+from grader.machine.witness import BOTH
 from grader.testing.boots import Boots
 from grader.testing.plugin import graded
 
@@ -118,7 +119,13 @@ DAMAGED = {
 }
 
 
-@graded(stage=3, points=4, handout="loader", usually="a number is used before it is checked, or a sum wraps around")
+@graded(
+    stage=3,
+    points=4,
+    handout="loader",
+    usually="a number is used before it is checked, or a sum wraps around",
+    witnesses=BOTH,
+)
 def test_a_damaged_program_is_refused_whatever_is_damaged(boot: Boots) -> None:
     """Any file may be named as a program: every number in it may be a lie, and none may harm the kernel."""
     files = {f"elf-{name}": content for name, content in DAMAGED.items()}
@@ -130,7 +137,7 @@ def test_a_damaged_program_is_refused_whatever_is_damaged(boot: Boots) -> None:
     assert report["good"] == STARTED
 
 
-@graded(stage=3, points=2, handout="loader", usually="what was mapped before the failure is not freed")
+@graded(stage=3, points=2, handout="loader", usually="what was mapped before the failure is not freed", witnesses=BOTH)
 def test_a_program_larger_than_memory_is_an_error_and_leaves_nothing(boot: Boots) -> None:
     """A segment of a gigabyte is out of memory; afterwards as many frames are free as if nobody had tried."""
     note = segment(type=NOTE, offset=0xFFFFFFFF, vaddr=0, memsz=0xFFFFFFFF)

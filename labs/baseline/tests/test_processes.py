@@ -6,6 +6,7 @@ from hash_model import hashed
 
 from grader.machine import Machine
 from grader.machine.report import Report
+from grader.machine.witness import BOTH
 from grader.testing.boots import Boots
 from grader.testing.plugin import graded
 
@@ -49,10 +50,16 @@ def test_thousands_of_switches_change_no_register(boot: Boots, seed: int) -> Non
     assert dict(report) == {f"child-{child}": hashed(child, machine.nonce, steps) for child in range(1, children + 1)}
 
 
-@graded(stage=3, points=2, handout="processes", usually="a register that a C function may rely on is not kept")
+@graded(
+    stage=3,
+    points=2,
+    handout="processes",
+    usually="a register that a C function may rely on is not kept",
+    witnesses=BOTH,
+)
 def test_a_switch_gives_each_kernel_stack_its_registers_back(boot: Boots) -> None:
     """The kernel's own EBX, ESI, EDI and EBP come back with its stack, because C functions keep values in them."""
-    machine = boot("registers", children=3, steps=200_000)
+    machine = boot("registers", children=3, steps=600_000)
     machine.run_to("hash_step_0", program="registers")
     switch = machine.symbol("switch_stacks")
     machine.breakpoint(switch)
@@ -70,7 +77,13 @@ def test_a_switch_gives_each_kernel_stack_its_registers_back(boot: Boots) -> Non
     assert returned > 20
 
 
-@graded(stage=3, points=2, handout="processes", usually="a switch leaves something of one process to the next")
+@graded(
+    stage=3,
+    points=2,
+    handout="processes",
+    usually="a switch leaves something of one process to the next",
+    witnesses=BOTH,
+)
 def test_processes_that_never_give_way_all_come_forward(boot: Boots) -> None:
     """Five processes that compute for several ticks without a system call all end, by the timer's doing alone."""
     machine = boot("registers", children=5, steps=150_000, guest_seconds=4)
@@ -79,7 +92,13 @@ def test_processes_that_never_give_way_all_come_forward(boot: Boots) -> None:
     assert machine.read_variable("ticks") >= 5 * 150_000 * HASH_INSTRUCTIONS // 625_000
 
 
-@graded(stage=3, points=4, handout="processes", usually="a zombie is forgotten too early, too late, or twice")
+@graded(
+    stage=3,
+    points=4,
+    handout="processes",
+    usually="a zombie is forgotten too early, too late, or twice",
+    witnesses=BOTH,
+)
 def test_exit_wait_and_kill(boot: Boots) -> None:
     """A child's status is told once, to its parent; who is killed ends, whatever it was doing; orphans vanish."""
     report = signed_values(boot("family", guest_seconds=4).finish())
@@ -111,7 +130,13 @@ def test_exit_wait_and_kill(boot: Boots) -> None:
     }
 
 
-@graded(stage=3, points=2, handout="processes", usually="the table is written beyond its end, or a pid is used twice")
+@graded(
+    stage=3,
+    points=2,
+    handout="processes",
+    usually="the table is written beyond its end, or a pid is used twice",
+    witnesses=BOTH,
+)
 def test_a_full_table_is_an_error_and_pids_are_never_used_again(boot: Boots) -> None:
     """The 64th process is the last: one more is an error, not a crash, and who comes later has a pid of its own."""
     machine = boot("table", guest_seconds=4)
@@ -130,7 +155,9 @@ def test_a_full_table_is_an_error_and_pids_are_never_used_again(boot: Boots) -> 
     assert heap_blocks(machine) == heap, "free blocks beside each other were not joined"
 
 
-@graded(stage=3, points=1, handout="memory", usually="what was allocated before the failure is not freed")
+@graded(
+    stage=3, points=1, handout="memory", usually="what was allocated before the failure is not freed", witnesses=BOTH
+)
 def test_a_kernel_out_of_memory_says_so_and_recovers(boot: Boots) -> None:
     """On a machine of 4 MB the kernel's heap is full before the table is: an error, and nothing is left behind."""
     machine = boot("table", memory_mb=4, guest_seconds=4)
@@ -144,7 +171,13 @@ def test_a_kernel_out_of_memory_says_so_and_recovers(boot: Boots) -> None:
     assert (machine.read_variable("free_count"), heap_blocks(machine)) == before
 
 
-@graded(stage=3, points=4, handout="memory", usually="a page table, a kernel stack or a control block is not freed")
+@graded(
+    stage=3,
+    points=4,
+    handout="memory",
+    usually="a page table, a kernel stack or a control block is not freed",
+    witnesses=BOTH,
+)
 def test_a_thousand_processes_leave_no_memory_behind(boot: Boots) -> None:
     """After 1,000 processes, and 100 that could not be started, as much memory is free as before, to the byte."""
     machine = boot("spawns", rounds=1000, guest_seconds=10)
@@ -158,7 +191,13 @@ def test_a_thousand_processes_leave_no_memory_behind(boot: Boots) -> None:
     assert machine.finish()["failed"] == 0
 
 
-@graded(stage=3, points=3, handout="memory", usually="a frame is not zeroed, or is lost when memory runs out")
+@graded(
+    stage=3,
+    points=3,
+    handout="memory",
+    usually="a frame is not zeroed, or is lost when memory runs out",
+    witnesses=BOTH,
+)
 def test_a_process_can_take_all_memory_and_give_it_back(boot: Boots) -> None:
     """Out of memory is an error to who asked, what was given back can be had again, and it is always zero."""
     report = signed_values(boot("memory", guest_seconds=4, memory_mb=8).finish())
@@ -186,7 +225,7 @@ def test_a_process_can_take_all_memory_and_give_it_back(boot: Boots) -> None:
     }
 
 
-@graded(stage=3, points=2, handout="processes", usually="the processor spins when nobody can run")
+@graded(stage=3, points=2, handout="processes", usually="the processor spins when nobody can run", witnesses=BOTH)
 def test_the_processor_halts_when_nobody_can_run(boot: Boots) -> None:
     """While the only process sleeps the processor waits in HLT: a second takes it next to no instructions."""
     machine = boot("quiet", ticks=100)
@@ -196,7 +235,7 @@ def test_the_processor_halts_when_nobody_can_run(boot: Boots) -> None:
     assert machine.instructions() - before < 1_000_000
 
 
-@graded(stage=3, points=1, handout="processes", usually="a process that ended is run again")
+@graded(stage=3, points=1, handout="processes", usually="a process that ended is run again", witnesses=BOTH)
 def test_when_all_processes_have_ended_the_kernel_says_so(boot: Boots) -> None:
     """The end of the last process is no crash: the kernel says that none is left, and stops."""
     machine = boot("faults", child=0)

@@ -7,6 +7,7 @@ import pytest
 from grader.builds.filesystem539 import read_filesystem
 from grader.builds.image import filesystem_of
 from grader.machine import Machine
+from grader.machine.witness import BOTH
 from grader.testing.boots import Boots
 from grader.testing.plugin import graded
 
@@ -48,7 +49,7 @@ def shell(boot: Boots) -> Shell:
     return Shell(boot(None, files={"note": b"first\nsecond\n", "binary": b"\x1b[2J\x00\xffend"}, guest_seconds=10))
 
 
-@graded(stage=1, points=0.5, handout="shell")
+@graded(stage=1, points=0.5, handout="shell", witnesses=BOTH)
 def test_help_names_every_command(shell: Shell) -> None:
     """Help lists all there is, because nobody can guess it."""
     answer = shell.ask("help")
@@ -56,7 +57,7 @@ def test_help_names_every_command(shell: Shell) -> None:
         assert command in answer
 
 
-@graded(stage=1, points=1, handout="shell")
+@graded(stage=1, points=1, handout="shell", witnesses=BOTH)
 def test_files_are_listed_shown_written_and_deleted(shell: Shell) -> None:
     """The four file commands do to the disk what they say, and the disk is the witness."""
     assert "      13  note\n" in shell.ask("files")
@@ -86,26 +87,26 @@ MISTAKES = {
 """Lines that cannot be carried out, and what the shell answers."""
 
 
-@graded(stage=1, points=1, handout="shell")
+@graded(stage=1, points=1, handout="shell", witnesses=BOTH)
 def test_what_went_wrong_is_said_by_name(shell: Shell) -> None:
     """An error names the command, what it was about, and what is wrong, since a bare number helps nobody."""
     assert {line: shell.ask(line) for line in MISTAKES} == MISTAKES
 
 
-@graded(stage=1, points=0.5, handout="shell")
+@graded(stage=1, points=0.5, handout="shell", witnesses=BOTH)
 def test_a_binary_file_does_not_reach_the_terminal_as_it_is(shell: Shell) -> None:
     """Show turns what is no text into dots, because escape sequences in a file could take over a terminal."""
     assert shell.ask("show binary") == ".[2J..end\n"
 
 
-@graded(stage=1, points=1, handout="shell")
+@graded(stage=1, points=1, handout="shell", witnesses=BOTH)
 def test_a_program_runs_with_its_argument_and_the_shell_waits(shell: Shell) -> None:
     """A program gets the rest of the line, and the prompt comes after its end."""
     assert shell.ask("hello you and me").startswith("Hello, you and me, from process ")
     assert shell.ask("count 2") == "count: 1\ncount: 2\n"
 
 
-@graded(stage=1, points=1, handout="shell")
+@graded(stage=1, points=1, handout="shell", witnesses=BOTH)
 def test_a_program_that_faults_ends_and_the_shell_goes_on(shell: Shell) -> None:
     """A wild write ends the program that did it, says so, and harms nobody else."""
     answer = shell.ask("crash")
@@ -116,7 +117,7 @@ def test_a_program_that_faults_ends_and_the_shell_goes_on(shell: Shell) -> None:
     assert shell.ask("hello again").startswith("Hello, again")
 
 
-@graded(stage=1, points=1, handout="shell")
+@graded(stage=1, points=1, handout="shell", witnesses=BOTH)
 def test_a_background_program_runs_beside_the_shell_until_it_is_killed(shell: Shell) -> None:
     """A program that never calls the kernel cannot keep the processor, and kill ends it for good."""
     answer = shell.ask("spin &")

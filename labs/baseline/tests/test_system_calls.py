@@ -1,5 +1,6 @@
 """System calls: a wrong pointer costs its owner an error and nobody anything else."""
 
+from grader.machine.witness import BOTH
 from grader.testing.boots import Boots
 from grader.testing.plugin import graded
 
@@ -24,7 +25,13 @@ CALLS = [
 READ_ONLY = ["ro-read", "ro-read-file", "ro-list", "ro-parameter"]
 
 
-@graded(stage=3, points=5, handout="system-calls", usually="only the first byte is checked, or a sum wraps around")
+@graded(
+    stage=3,
+    points=5,
+    handout="system-calls",
+    usually="only the first byte is checked, or a sum wraps around",
+    witnesses=BOTH,
+)
 def test_wrong_pointers_are_refused_and_right_ones_are_not(boot: Boots) -> None:
     """Null, the kernel's memory, a range that wraps or has a hole: each is E_FAULT, and a right pointer works."""
     machine = boot("pointers", guest_seconds=4)
@@ -40,7 +47,13 @@ def test_wrong_pointers_are_refused_and_right_ones_are_not(boot: Boots) -> None:
     assert (report.signed("unknown-call"), report.signed("unknown-huge")) == (E_NO_CALL, E_NO_CALL)
 
 
-@graded(stage=3, points=1, handout="system-calls", usually="the result is not where the program's EAX is restored from")
+@graded(
+    stage=3,
+    points=1,
+    handout="system-calls",
+    usually="the result is not where the program's EAX is restored from",
+    witnesses=BOTH,
+)
 def test_a_system_call_changes_eax_alone(boot: Boots) -> None:
     """EAX has the result after INT 0x80, and every other register, flag and selector is as it was."""
     machine = boot("quiet", ticks=1)
@@ -57,7 +70,7 @@ def test_a_system_call_changes_eax_alone(boot: Boots) -> None:
     assert after.eax == 0
 
 
-@graded(stage=3, points=1, handout="system-calls", usually="the direction flag is not cleared on entry")
+@graded(stage=3, points=1, handout="system-calls", usually="the direction flag is not cleared on entry", witnesses=BOTH)
 def test_a_programs_flags_do_not_reach_the_kernel(boot: Boots) -> None:
     """DF, NT, AC and ID are the program's own: the kernel works the same with each of them set, and gives them back."""
     report = boot("flags").finish()
