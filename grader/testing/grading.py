@@ -179,7 +179,7 @@ def finished(lab: Lab, requirement: Requirement, outcome: Outcome, request: Requ
     """A line of the board: with the handout's place and, for a failure, the command that opens its moment."""
     if requirement.handout and "#" not in requirement.handout:
         requirement = replace(requirement, handout=f"labs/{lab.name}/README.md#{requirement.handout}")
-    if outcome.verdict is Verdict.PASSED:
+    if outcome.verdict is Verdict.PASSED or outcome.lasting:
         return Graded(requirement, outcome)
     return Graded(requirement, outcome, debug_command(lab.name, outcome, request))
 
