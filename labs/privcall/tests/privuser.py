@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import re
 import struct
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -135,6 +135,18 @@ def expect_error(report: Report, what: str, keys: Iterable[str]) -> None:
 def faults_in_privuser(serial: bytes) -> list[tuple[str, int, str]]:
     """(program, vector, exception) of every process that the kernel says it ended in PrivUser."""
     return [(name.decode(), int(vector), what.decode()) for _, name, vector, what in _LINE.findall(serial)]
+
+
+def expect_fault_lines(serial: bytes, program: str, wanted: Sequence[tuple[int, str]]) -> None:
+    """Fail with the first line about a fault that is not as the contract has it. `wanted`: (vector, exception) of each."""
+    lines = [line.decode("ascii", "replace") for line in serial.splitlines() if line.startswith(b"fault:")]
+    for number, (vector, name) in enumerate(wanted):
+        said = lines[number] if number < len(lines) else "nothing more"
+        right = f"({program}) vector {vector} ({name}) in PrivUser"
+        exact = re.fullmatch(rf"fault: process \d+ {re.escape(right)}", said)
+        assert exact, f"of a fault in ring 2 the console says {said!r}, wanted 'fault: process <pid> {right}'"
+    more = lines[len(wanted) :]
+    assert not more, f"the console tells of a fault that nobody made: {more[0]!r}"
 
 
 def mix(secret: int, a: int, b: int, c: int, d: int) -> int:
