@@ -138,7 +138,7 @@ def faults_in_privuser(serial: bytes) -> list[tuple[str, int, str]]:
 
 
 def expect_fault_lines(serial: bytes, program: str, wanted: Sequence[tuple[int, str]]) -> None:
-    """Fail with the first line about a fault that is not as the contract has it. `wanted`: (vector, exception) of each."""
+    """Fail with the first line about a fault that is not as it must be. `wanted`: (vector, exception) of each."""
     lines = [line.decode("ascii", "replace") for line in serial.splitlines() if line.startswith(b"fault:")]
     for number, (vector, name) in enumerate(wanted):
         said = lines[number] if number < len(lines) else "nothing more"

@@ -40,7 +40,7 @@ BAD_RANGES = [
     *("secret", "header", "into", "out-of", "hole", "last-byte", "KBASE", "kernel", "across-KBASE", "end", "to-zero"),
     *("wraps", "null", "page-0"),
 ]
-"""Of the role `bad` of probes/pointers.c."""
+"""Of the role `ranges` of probes/pointers.c."""
 
 COPIED = 1000 + 16
 """What probes/flags.c says of a call whose result and 16 bytes were right."""
@@ -71,6 +71,7 @@ def test_pointers_out_of_ordinary_memory_are_refused(boot: Boots, build: Build, 
     space = machine.registers().cr3
     plant(machine, "pointers_secret", "pointers", secret)
     report = machine.finish()
+    assert "ended" not in report, f"a call with a bad pointer ended the program: {in_words(report['ended'])}"
     expect(report, "IN, IN as third argument, OUT, IN and OUT", dict.fromkeys(BAD_RANGES, E_FAULT))
     expect(report, "a length over 256", {"long": E_INVALID, "longest": (E_INVALID, E_FAULT)})
     assert report["ran"] == 0, f"functions ran {report['ran']} times on pointers that must be refused"
