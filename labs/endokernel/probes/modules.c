@@ -245,14 +245,28 @@ static int threads(void)
     return 0;
 }
 
-/* `a` calls, which the grader interrupts. Returns how many of them, and of the looks around after
- * them, were right. */
+/* The grader stops at these: a call begins and ends. */
+__attribute__((noinline)) void call_begins(void)
+{
+    __asm__ volatile("");
+}
+
+__attribute__((noinline)) void call_ends(void)
+{
+    __asm__ volatile("");
+}
+
+/* `a` calls, which the grader interrupts. Returns how many of them were right, and how often the
+ * caller had its own rights afterwards. */
 static int calls(void)
 {
     int right = 0;
     for (uint32_t i = 0; i < crew.a; i++) {
         uint32_t c = crew_word(i);
-        right += domain_call(VAULT, ENTRY_LOOK, 1, i, c) == (int)((1 + 3 * i + 5 * c) & 0x7fffffff);
+        call_begins();
+        int result = domain_call(VAULT, ENTRY_LOOK, 1, i, c);
+        call_ends();
+        right += result == (int)((1 + 3 * i + 5 * c) & 0x7fffffff);
         right += open_file("secret") == E_PERMISSION;
     }
     return right;

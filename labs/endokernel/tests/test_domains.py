@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -15,7 +16,6 @@ from grader.testing import seeds
 from grader.testing.boots import Boots
 from grader.testing.kernel_error import KILLED_STATUS, KernelError, fault_status
 from grader.testing.plugin import graded
-from grader.testing.sweep import Sweep, Window
 
 DOMAIN_START, DOMAIN_SIZE = 0x80000000, 0x400000
 """As kernel/endokernel.h has them."""
@@ -30,10 +30,11 @@ E_PERMISSION, E_NO_CALL, E_FULL = KernelError.E_PERMISSION, KernelError.E_NO_CAL
 
 PART = 100
 
-STEPS = 20
-"""Places at which a domain call is interrupted."""
+ROUNDS = 20
+"""Domain calls that are interrupted, each at another place, at most."""
 
 Start = Callable[..., Machine]
+EntryOf = Callable[[Machine, str], int]
 
 
 def content(start: int, length: int) -> bytes:
@@ -306,23 +307,41 @@ def test_each_thread_is_in_a_domain_of_its_own(boot_domains: Start) -> None:
     assert report.all("outside") == [6] * 4
 
 
+def borders_of_a_call(machine: Machine, entry: int) -> list[int]:
+    """The second domain call of `modules`: where it crosses from one ring, or one domain, to another, in order."""
+    for _ in range(2):
+        machine.run_to("call_begins", program="modules")
+    end = machine.symbol("call_ends", "modules")
+    traps = [place for place, _ in machine.table("modules").matches(re.compile(b"\xcd\x80"))]
+    found: list[int] = []
+    with contextlib.ExitStack() as points:
+        for place in (*traps, entry, machine.symbol("entry_look", "modules"), end):
+            points.enter_context(machine.breakpoint(place))
+        while not found or found[-1] != end:
+            place = machine.run().address
+            found += [place] if machine.runs_program("modules", place) else []
+    return found
+
+
 @graded(
     stage=3,
     points=1,
     handout="threads",
     usually="a switch to another process forgets, or overwrites, in which domain the interrupted thread was",
 )
-def test_a_domain_call_may_be_interrupted_anywhere(boot_domains: Start, sweep: Sweep) -> None:
-    """A timer interrupt at any instruction of a domain call, on the way in, in the entry or on the way back, does it no
-    harm, although another process runs meanwhile.
+def test_a_domain_call_may_be_interrupted(boot_domains: Start, entry_of: EntryOf) -> None:
+    """A timer interrupt at each border that a domain call crosses, into the monitor, at each of its kernel calls, into
+    the entry and back, does it no harm, although another process runs meanwhile.
     """
-    rounds = sweep.rounds(STEPS)
-    machine = boot_domains("plain", role="bystander", a=rounds, guest_seconds=6)
-    for step in sweep(machine, Window("domain_call", program="modules", rings=(2, 3)), most=STEPS):
+    machine = boot_domains("plain", role="bystander", a=ROUNDS, guest_seconds=6)
+    crossed = borders_of_a_call(machine, entry_of(machine, "modules"))
+    assert len(crossed) > 4, "a domain call never comes to the monitor"
+    for number, border in enumerate(crossed[: ROUNDS - 3]):
+        machine.run_to("call_begins", program="modules")
+        machine.run_to(border, program="modules", times=crossed[: number + 1].count(border))
         machine.inject_irq(0)
-        step.finish()
     report = machine.finish()
-    assert report["modules"] == 2 * rounds, "some calls returned another result, or left their caller with other rights"
+    assert report["modules"] == 2 * ROUNDS, "some calls returned another result, or left their caller with other rights"
     assert report["wrong"] == 0
 
 
