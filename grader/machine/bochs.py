@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from grader.host.sandbox import Sandbox
@@ -37,11 +36,9 @@ _RESET_VECTOR = 0xFFFFFFF0
 _BREAKPOINTS_MAX = 16  # BX_DBG_MAX_LIN_BPOINTS
 _GLANCE_EVERY = 0.3  # seconds of the host between looks at a machine that does not stop
 _ACCESS_MAX = 8  # bytes
-_SLICE = 20_000  # ticks after which a guest that is given input is looked at: 0.3 ms
-_SENDING_MAX = 1000  # microseconds that a byte on the serial line may take
-_ACTIVITY = 'show "cpu0.activity_state"'
-_STEPS_AT_ONCE, _BATCHES_TO_REST = 32, 100
-_JUMP_ON_THE_SPOT = b"\xeb\xfe"
+_SLICE_LEAST, _SLICE, _SLICE_MAX = 2_000, 20_000, 2_000_000  # ticks after which COM1 is looked at
+_TRIES_TO_REST = 10
+_REST = 0.002  # seconds of the host, in which an idle guest waits for many interrupts
 _SHUTDOWN = 2  # activity_state of a processor after a triple fault
 
 _BREAKPOINT = re.compile(r"^\(0\) Breakpoint \d+,", re.M)
@@ -82,6 +79,7 @@ class Bochs:
         self._glanced = 0.0
         self._glancing = False
         self._ending: Ending | None = None
+        self._reset_at = 0
 
     @classmethod
     def started(cls, image: bytes, setup: Setup, sandbox: Sandbox | None) -> Bochs:
@@ -224,7 +222,7 @@ class Bochs:
         if self._state.value("cpu0.activity_state"):
             return False
         if not interrupts and self._state.interrupt_waits():
-            self._state.inhibit_interrupts(1)
+            self._state.inhibit_interrupts()
         self._console.ask("s")
         return not self._state.value("cpu0.activity_state")
 
@@ -234,9 +232,11 @@ class Bochs:
         self._go_on()
 
     def _go_on(self) -> None:
+        self._state.quicken_serial()
         self._give_input()
-        if self._input and self._ticks() >= self._slice:  # else the last one is still to come
-            self._slice = self._ticks() + _SLICE
+        now = self._ticks()
+        if now >= self._slice:  # else the last one is still to come
+            self._slice = now + (_SLICE if self._input else min(_SLICE_MAX, max(_SLICE_LEAST, now)))
             self._console.ask(f"sba {self._slice}")
         self._glancing = False
         self._glanced = time.monotonic()
@@ -262,8 +262,6 @@ class Bochs:
         reply = self._reply(said)
         if reply is None:
             self._go_on()
-        elif reply.signal == Signal.TRAP:
-            self._let_output_go()
         return reply
 
     def _reply(self, said: str) -> StopReply | None:
@@ -279,53 +277,23 @@ class Bochs:
             return StopReply(Signal.QUIT)
         ticks = self._ticks()
         if ticks >= self._limit or self._halted_for_good():
-            self._idle_on(ticks)
+            if ticks > self._limit:
+                self._come_to_rest()
             return StopReply(Signal.ALARM)
         if ticks >= self._time_breakpoint:
             self._time_breakpoint = 0
             self._set_time_breakpoint()
         return StopReply(Signal.INTERRUPT) if self._asked_to_stop else None
 
-    def _let_output_go(self) -> None:
-        """Let so much time pass that COM1 sends what the guest gave it: what came before a stop has come.
-
-        The processor jumps on the spot meanwhile, without interrupts.
-        """
-        count, microseconds = self._state.unsent()
-        if not count or microseconds > _SENDING_MAX:
-            return
-        try:
-            places = [self._physical(self.registers().pc + offset) for offset in range(len(_JUMP_ON_THE_SPOT))]
-            code = b"".join(self.read(place, 1) for place in places)
-        except (NotOnThisMachine, StubError):
-            return
-        ticks = count * (microseconds + 1) * INSTRUCTIONS_PER_SECOND // 1_000_000
-        inhibited = self._state.inhibit_interrupts(ticks)
-        here = self.registers().pc
-        stops_here = here in self._breakpoints  # each time it comes round
-        if stops_here:
-            self.remove(Point.BREAKPOINT, here, 1)
-        self._write_each(places, _JUMP_ON_THE_SPOT)
-        self._console.ask(f"s {ticks}")
-        self._write_each(places, code)
-        if stops_here:
-            self.insert(Point.BREAKPOINT, here, 1)
-        self._state.end_inhibition(inhibited, ticks)
-
-    def _write_each(self, places: Sequence[int], data: bytes) -> None:
-        for place, byte in zip(places, data, strict=True):
-            self.write(place, bytes((byte,)))
-
-    def _idle_on(self, ticks: int) -> None:
-        """A guest that idled is stopped by its limit only when an interrupt wakes it: let it come to rest again."""
-        if ticks == self._limit:
-            return
-        for _ in range(_BATCHES_TO_REST):
+    def _come_to_rest(self) -> None:
+        """A guest that idled is stopped by its limit only when an interrupt has woken it: let it halt again."""
+        for _ in range(_TRIES_TO_REST):
             if self._state.value("cpu0.activity_state"):
                 return
-            answers = self._console.ask(*["s", _ACTIVITY] * _STEPS_AT_ONCE)
-            if any("0x00000001" in answer for answer in answers):
-                return
+            self._console.send("c")
+            time.sleep(_REST)
+            self.process.interrupt()
+            self._console.wait()
 
     def _halted_for_good(self) -> bool:
         """Whether the processor is halted and no interrupt can end that."""
@@ -343,6 +311,7 @@ class Bochs:
         registers = self.registers()
         if registers.pc == _RESET_VECTOR and not registers.protected:
             self._ending = Ending.RESET
+            self._reset_at = self._ticks()
             return StopReply(Signal.QUIT)
         return StopReply(Signal.TRAP)
 
@@ -360,6 +329,17 @@ class Bochs:
         """After Signal.QUIT: what that was."""
         assert self._ending is not None
         return self._ending
+
+    def moment_before_reset(self) -> int | None:
+        """After a reset that made the emulator forget where it came from: the moment before, for `go_to_moment`."""
+        return self._reset_at - 1 if self._reset_at else None
+
+    def go_to_moment(self, moment: int) -> None:
+        """Run a machine that has just been started until then, whatever else might stop it."""
+        self._console.ask(f"sba {moment}")
+        while self._ticks() < moment:
+            self._console.ask("c")
+            self.serial.drain()
 
     # Limits
 

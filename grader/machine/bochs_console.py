@@ -35,7 +35,7 @@ class Console:
 
     def greet(self) -> None:
         """Wait for the first prompt. Raises EmulatorGone when Bochs did not start, or has no debugger."""
-        self._take()
+        self.wait()
 
     def ask(self, *lines: str) -> list[str]:
         """Send lines, and return the answer to each."""
@@ -43,7 +43,7 @@ class Console:
         for start in range(0, len(lines), _AT_ONCE):
             some = lines[start : start + _AT_ONCE]
             self.send(*some)
-            answers += [self._take() for _ in some]
+            answers += [self.wait() for _ in some]
         return answers
 
     def send(self, *lines: str) -> None:
@@ -74,7 +74,8 @@ class Console:
         self._prompt += 1
         return said.partition(b"\n")[2].decode("utf-8", "replace")
 
-    def _take(self) -> str:
+    def wait(self) -> str:
+        """The next answer; waits for it."""
         deadline = time.monotonic() + self._timeout
         while (found := self.answer()) is None:
             if not select.select([self._from_bochs], [], [], max(0.0, deadline - time.monotonic()))[0]:

@@ -41,8 +41,9 @@ START_OF_TIME = 1704067200  # 2024-01-01, as in QEMU
 # Each part of Bochs's state is restored from the one file that is ours (`bochs_state`).
 SCRIPT = f"""
 p=$$
-(for part in {" ".join(PARTS)}; do ln -s "/dev/fd/$2" "$3/$part"; done
-while read -r _; do kill -INT $p; done; kill -KILL $p) <&2 >/dev/null &
+for part in {" ".join(PARTS)}; do ln -s "/dev/fd/$2" "$3/$part" & done
+wait
+(while read -r _; do kill -INT $p; done; kill -KILL $p) <&2 >/dev/null &
 exec "$0" -q -f "/dev/fd/$1" 2>/dev/null
 """
 

@@ -13,8 +13,9 @@ from collections.abc import Mapping
 
 from grader.faults import Ungradable
 from grader.machine.bochs_console import Console
+from grader.machine.control import INSTRUCTIONS_PER_SECOND
 
-PARTS = ("cpu0", "pic", "serial")
+PARTS = ("cpu0", "pic", "serial", "pc_system")
 """The parts that are restored, each from a file of its name."""
 
 _PENDING_INTERRUPT = 1 << 10  # BX_EVENT_PENDING_INTR
@@ -23,6 +24,7 @@ _LINES = 8
 _CASCADE = 2
 _COM1_LINE = 4
 _FIFO_BYTES = 16
+_TIMERS_MAX = 32  # more than Bochs makes
 _VALUE = re.compile(r"^ *(\w+) = (0x[0-9a-f]+|\d+|true|false)$", re.M)
 
 Values = Mapping[str, "int | str | Values"]
@@ -59,17 +61,10 @@ class State:
         """Whether the processor's interrupt input is raised."""
         return bool(self.value("cpu0.pending_event") & _PENDING_INTERRUPT)
 
-    def inhibit_interrupts(self, instructions: int) -> dict[str, int]:
-        """Deliver no interrupt before so many instructions are over. Returns what `end_inhibition` wants."""
+    def inhibit_interrupts(self) -> None:
+        """Deliver no interrupt before the next instruction is over."""
         count = self.value("cpu0.icount")
-        before = {name: self.value(f"cpu0.{name}") for name in ("inhibit_mask", "inhibit_icount")}
-        self.restore("cpu0", {"inhibit_mask": 1, "inhibit_icount": hex(count + instructions)})
-        return before
-
-    def end_inhibition(self, before: dict[str, int], passed: int) -> None:
-        """As it was before, `passed` instructions later."""
-        count = before["inhibit_icount"] + passed
-        self.restore("cpu0", {"inhibit_mask": before["inhibit_mask"], "inhibit_icount": hex(count)})
+        self.restore("cpu0", {"inhibit_mask": "1", "inhibit_icount": hex(count + 1)})
 
     def raise_nmi(self) -> None:
         """A non-maskable interrupt before the next instruction."""
@@ -122,11 +117,21 @@ class State:
         if enabled and now["out2"]:
             self.raise_line(_COM1_LINE, stays=True)
 
-    def unsent(self) -> tuple[int, int]:
-        """How many bytes COM1 has not sent yet, and how many microseconds each takes."""
-        now = self.show("serial.0")
-        waiting = now["tx_fifo_end"] if now["enable"] else 1 - now["thr_empty"]
-        return waiting + 1 - now["tsr_empty"], now["databyte_usec"]
+    def quicken_serial(self) -> None:
+        """Have COM1 send each byte at once, as QEMU's does, until the guest sets its speed again.
+
+        A timer that is set to 0 microseconds fires after the period that it had last, so that is made 1 tick. The
+        receiver's timer comes after the sender's, and was started when the speed was set: by that it is found.
+        """
+        microseconds = self.value("serial.0.databyte_usec")
+        if not microseconds:
+            return
+        self.restore("serial", {"0": {"databyte_usec": "0"}})
+        period = microseconds * INSTRUCTIONS_PER_SECOND // 1_000_000
+        timers = self._console.ask(*[f'show "pc_system.timer.{number}"' for number in range(_TIMERS_MAX)])
+        receivers = [number for number, said in enumerate(timers) if f"period = {period}\n" in said]
+        if receivers:
+            self.restore("pc_system", {"timer": {str(receivers[-1] - 1): {"period": "1"}}})
 
 
 def next_request(now: Mapping[str, int]) -> int | None:

@@ -131,6 +131,12 @@ class Control(Protocol):
     def ending(self) -> Ending:
         """After Signal.QUIT: what that was."""
 
+    def moment_before_reset(self) -> int | None:
+        """After a reset that made the emulator forget where it came from: the moment before, for `go_to_moment`."""
+
+    def go_to_moment(self, moment: int) -> None:
+        """Run a machine that has just been started until then, whatever else might stop it."""
+
     # Limits
 
     def arm(self, seconds: float) -> None:

@@ -391,8 +391,22 @@ class Execution(Inspection):
         if ending is Ending.TRIPLE_FAULT:
             self.diagnosis = explain.triple_fault(self, self.serial, logged[0] if logged is not None else [])
             return TripleFault(self.diagnosis)
+        self._go_before_reset()
         self.diagnosis = explain.reset(self, self.serial)
         return MachineReset(self.diagnosis)
+
+    def _go_before_reset(self) -> None:
+        """Where the emulator has forgotten what was before a reset: become another run, stopped just before it."""
+        moment = self._control.moment_before_reset()
+        if moment is None or self._interfered or self._again is None:
+            return
+        with contextlib.suppress(Ungradable):
+            other = self._again()._control
+            other.go_to_moment(moment)
+            self._control.close()
+            self._control, self._registers = other, None
+            for key in self._points:
+                other.insert(*key)
 
     def _logged(self) -> tuple[list[LoggedException], bool] | None:
         """The exceptions of this very run, from its log or from another run of the same image that is logged.

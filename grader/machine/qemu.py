@@ -196,6 +196,13 @@ class Qemu:
         switched_off = event.get("reason") == "guest-shutdown"
         return Ending.SWITCHED_OFF if switched_off else Ending.RESET_OR_TRIPLE_FAULT
 
+    def moment_before_reset(self) -> int | None:
+        """None: the machine is stopped at the reset as it was."""
+        return None
+
+    def go_to_moment(self, moment: int) -> None:
+        """Never asked for."""
+
     # Limits
 
     def arm(self, seconds: float) -> None:
