@@ -11,9 +11,8 @@
 #include "monitor.h"
 #include "privuser.h"
 
-/* Code in ring 3 to which an entry returns: it asks the monitor for the return (domain_call.asm).
- */
-extern const uint8_t entry_return[];
+/* Code of ring 3, to which an entry returns: it asks the monitor for the return. */
+extern const uint8_t entry_return[]; /* domain_call.asm */
 
 /* Stacks of a domain, for as many calls into it at the same time. They lie at the end of its
  * region, each above a page that is not mapped; domain 0's, for calls back, where its region would
@@ -24,6 +23,13 @@ _Static_assert(STACKS >= DOMAIN_THREADS && STACKS <= 8, "a bit for each");
 #define STACK_STRIDE (2 * STACK_SIZE)
 
 #define EFLAGS_START 0x202u /* as in a new program: interrupts on, nothing else */
+
+/* What an entry finds on its stack, as any C function does when it is called. */
+typedef struct {
+    uint32_t return_address;
+    uint32_t a, b, c;
+    uint32_t padding; /* the stack's end is 16-byte aligned, and so have the arguments to be */
+} entry_stack_t;
 
 /* What a call that is going on needs to come back. */
 typedef struct {
@@ -90,18 +96,20 @@ static int show(uint32_t domain)
     return kernel_call(KERNEL_CALL_ENTER_DOMAIN, domain, 0, 0, 0, 0);
 }
 
-/* Has the thread go on at an entry of its new domain, with the arguments on the stack as a C
- * function finds them, and nothing of the caller's in the registers. */
+/* Has the thread go on at an entry of its new domain, with nothing of the caller's but the
+ * arguments. */
 static void start_entry(monitor_frame_t *frame, uint32_t stack)
 {
     const monitor_frame_t caller = *frame;
     const uint32_t domain = caller.ebx;
-    uint32_t *top = (uint32_t *)stack_top(domain, stack);
+    entry_stack_t *top = (entry_stack_t *)stack_top(domain, stack) - 1;
 
-    top[-4] = caller.edx;
-    top[-3] = caller.esi;
-    top[-2] = caller.edi;
-    top[-5] = (uint32_t)entry_return;
+    *top = (entry_stack_t){
+        .return_address = (uint32_t)entry_return,
+        .a = caller.edx,
+        .b = caller.esi,
+        .c = caller.edi,
+    };
     *frame = (monitor_frame_t){
         .domain = domain,
         .thread = caller.thread,
@@ -112,7 +120,7 @@ static void start_entry(monitor_frame_t *frame, uint32_t stack)
         .eip = (uint32_t)domains[domain].entries[caller.ecx],
         .cs = caller.cs,
         .eflags = EFLAGS_START,
-        .esp = (uint32_t)(top - 5),
+        .esp = (uint32_t)top,
         .ss = caller.ss,
     };
 }
