@@ -79,7 +79,7 @@ def possible_port_instructions(machine: Machine) -> set[int]:
 
     Some of these bytes are in the middle of other instructions: a breakpoint there is never met.
     """
-    base = 0x00400000
+    base = 0x00401000  # user.ld: where a program's code begins
     code = machine.table("file_server").code_at(base, 1 << 20)
     opcodes = [
         place
