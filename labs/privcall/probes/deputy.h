@@ -24,7 +24,8 @@ enum deputy_call {
     DEPUTY_CALLS,
 };
 
-#define DEPUTY_FILE  "deputy-file"
+#define DEPUTY_FILE  "deputy-file" /* is there */
+#define DEPUTY_NEW   "deputy-new"  /* is to be created */
 #define DEPUTY_TEXT  "from ring 2\n"
 #define DEPUTY_CHILD "role=leave"
 

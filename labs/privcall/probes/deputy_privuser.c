@@ -14,6 +14,7 @@ char deputy_secret[32] = "not yet a secret, but soon one.";
 char deputy_program[8] = "deputy";
 char deputy_argument[16] = DEPUTY_CHILD;
 char deputy_file[16] = DEPUTY_FILE;
+char deputy_new[16] = DEPUTY_NEW;
 char deputy_key[8] = "nonce";
 char deputy_room[512];
 
@@ -51,12 +52,12 @@ static uint32_t try_calls(char *room)
     done |= bit(DEPUTY_WAIT,
                 call(SYSTEM_CALL_WAIT, (void *)pid, status, 0, 0) == pid && *status == 539);
     strcpy(room, "abcd");
-    done |= bit(DEPUTY_CREATE_FILE, call(SYSTEM_CALL_CREATE_FILE, deputy_file, room, 4, 0) == 0);
+    done |= bit(DEPUTY_CREATE_FILE, call(SYSTEM_CALL_CREATE_FILE, deputy_new, room, 4, 0) == 0);
     memset(room, 0, 8);
-    done |= bit(DEPUTY_READ_FILE, call(SYSTEM_CALL_READ_FILE, deputy_file, room, 0, 8) == 4 &&
+    done |= bit(DEPUTY_READ_FILE, call(SYSTEM_CALL_READ_FILE, deputy_new, room, 0, 8) == 4 &&
                                       memcmp(room, "abcd", 4) == 0);
     done |= bit(DEPUTY_LIST_FILES, call(SYSTEM_CALL_LIST_FILES, room, (void *)4, 0, 0) > 0);
-    done |= bit(DEPUTY_DELETE_FILE, call(SYSTEM_CALL_DELETE_FILE, deputy_file, NULL, 0, 0) == 0);
+    done |= bit(DEPUTY_DELETE_FILE, call(SYSTEM_CALL_DELETE_FILE, deputy_new, NULL, 0, 0) == 0);
     done |= bit(DEPUTY_LIST_PROCESSES, call(SYSTEM_CALL_LIST_PROCESSES, room, (void *)4, 0, 0) > 0);
     memset(room, 0, sizeof deputy_room);
     return done;
@@ -85,9 +86,8 @@ static int kernels(uint32_t a, uint32_t b, uint32_t c, uint32_t d)
     refused |= bit(DEPUTY_WAIT, call(SYSTEM_CALL_WAIT, (void *)pid, kernel, 0, 0) < 0);
     call(SYSTEM_CALL_WAIT, (void *)pid, NULL, 0, 0);
     refused |=
-        bit(DEPUTY_CREATE_FILE, call(SYSTEM_CALL_CREATE_FILE, deputy_file, kernel, 16, 0) < 0);
-    refused |=
-        bit(DEPUTY_READ_FILE, call(SYSTEM_CALL_READ_FILE, deputy_program, kernel, 0, 16) < 0);
+        bit(DEPUTY_CREATE_FILE, call(SYSTEM_CALL_CREATE_FILE, deputy_new, kernel, 16, 0) < 0);
+    refused |= bit(DEPUTY_READ_FILE, call(SYSTEM_CALL_READ_FILE, deputy_file, kernel, 0, 4) < 0);
     refused |= bit(DEPUTY_LIST_FILES, call(SYSTEM_CALL_LIST_FILES, kernel, (void *)4, 0, 0) < 0);
     refused |= bit(DEPUTY_DELETE_FILE, call(SYSTEM_CALL_DELETE_FILE, kernel, NULL, 0, 0) < 0);
     refused |=

@@ -6,7 +6,7 @@
 
 #include "functions.h"
 
-uint32_t flags_secret = 1; /* the grader plants another */
+uint32_t flags_secret = 1; /* what the program knows it by */
 
 static int copy(uint32_t from, uint32_t from_length, uint32_t to, uint32_t to_length)
 {

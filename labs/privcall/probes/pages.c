@@ -147,16 +147,18 @@ static int map(void)
     probe_finish();
 }
 
-/* A process with a secret dies; whoever gets its memory must not find it. Then many more. */
+/* Processes with secrets die; whoever gets their memory, by memory_map or by being started, must
+ * not find them. Then come many more. */
 static int reuse(void)
 {
     int right = 0;
 
     probe_report("keeper", (uint32_t)role_wait(role_start("stay", 0, 0, 0)));
-    const int next = role_start("stay", 0, 0, 0);
     for (uint32_t i = 0; i < MORE_STEPS; i++) {
         memory_map((void *)(MORE + i * MORE_STEP), MORE_STEP);
     }
+    probe_report("keeper", (uint32_t)role_wait(role_start("stay", 0, 0, 0)));
+    const int next = role_start("stay", 0, 0, 0);
     sleep(5);
     look_here();
     role_wait(next);

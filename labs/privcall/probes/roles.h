@@ -101,7 +101,7 @@ static inline int role_play(const char *program, const char *argument, const rol
     role.program = program;
     role.argument = argument;
     if (!probe_text(argument, "role", role.role, sizeof role.role)) {
-        role_give_up("no-role", 0);
+        return -1; /* nobody of ours has started it */
     }
     role.nonce = probe_number(argument, "nonce", 0);
     role.a = probe_number(argument, "a", 0);

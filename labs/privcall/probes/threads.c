@@ -100,8 +100,10 @@ static void dwell(uint32_t number)
 static void name_the_secret(void)
 {
     look_here();
-    probe_report("write", (uint32_t)write((const void *)role.a, 32));
-    probe_report("read-file", (uint32_t)read_file("threads", (void *)role.a, 0, 32));
+    const int written = write((const void *)role.a, 32);
+    print("\n"); /* so that a report begins a line, whatever was written */
+    probe_report("write", (uint32_t)written);
+    probe_report("read-file", (uint32_t)read_file("hello", (void *)role.a, 0, 32));
     probe_report("list", (uint32_t)list_processes((struct process_entry *)role.a, 1));
     probe_report("parameter", (uint32_t)parameter("nonce", (char *)role.a, 32));
     probe_report("map", (uint32_t)memory_map((void *)(PRIVUSER_END - 4096), 4096));

@@ -8,7 +8,8 @@
 
 enum { LOCAL_WORDS = 256 }; /* what each thread keeps on its stack meanwhile */
 
-uint8_t threads_secret[32] = "not yet a secret, but soon one.";
+uint8_t threads_secret[512] =
+    "not yet a secret, but soon one."; /* room for a kernel to write too */
 volatile uint32_t threads_invited, threads_came, threads_wrote;
 volatile uint32_t threads_dwelling, threads_let_go;
 

@@ -168,13 +168,14 @@ def test_whoever_gets_a_dead_privusers_memory_finds_it_empty(boot: Boots, build:
     """The frames of a PrivUser are used again after its process's end, by many more, and nobody finds the secret."""
     secret = drawn_bytes(seed, 16)
     machine = boot(PROBE, role="reuse", memory_mb=8, guest_seconds=6)
-    keeper = look(machine)
-    expect_out_of_reach(machine)
-    filler = machine.symbol("pages_filler", PROBE)
-    plant(machine, "pages_secret", PROBE, secret)
-    machine.write_virtual(filler, secret * (3 * PAGE // 16))
     pages = [page for segment in segments(build) if segment.writable for page in segment.pages()]
-    frames = {machine.walk(page, keeper).physical for page in pages}
+    frames = set()
+    for _ in range(2):
+        keeper = look(machine)
+        expect_out_of_reach(machine)
+        plant(machine, "pages_secret", PROBE, secret)
+        machine.write_virtual(machine.symbol("pages_filler", PROBE), secret * (3 * PAGE // 16))
+        frames |= {machine.walk(page, keeper).physical for page in pages}
     spaces = [look(machine), look(machine)]
     for space in spaces:
         for page in machine.mappings(space, end=KBASE):
@@ -182,7 +183,7 @@ def test_whoever_gets_a_dead_privusers_memory_finds_it_empty(boot: Boots, build:
                 found = secret in machine.read_physical(page.physical, PAGE)
                 assert not found, f"the secret of a process that has ended lies in another one's page: {page}"
     report = machine.finish()
-    expect(report, "the process with the secret", {"keeper": DONE})
+    expect(report, "the processes with the secret", {"keeper": DONE})
     assert report["right"] == 25, f"of twenty-five more processes only {report['right']} could be started"
 
 
