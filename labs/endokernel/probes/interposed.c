@@ -379,6 +379,7 @@ static int maps(void)
     unmap(PRIVUSER_START - PAGE, 2 * PAGE);
     unmap(PRIVUSER_START, PRIVUSER_END - PRIVUSER_START);
     unmap(PRIVUSER_START + 0x300000, PAGE);
+    probe_report("code", (uint32_t)memory_unmap((void *)((uint32_t)maps & ~(PAGE - 1)), PAGE));
     *(volatile uint32_t *)(PRIVUSER_START - PAGE) = crew.nonce;
     probe_report("attempts", attempts);
     probe_report("refusals", refusals);

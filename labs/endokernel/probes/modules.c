@@ -13,6 +13,7 @@ static int secret(void)
     probe_report("module", (uint32_t)in(MODULE, DO_SECRET, 0, 0));
     probe_report("module_asks", (uint32_t)in(MODULE, DO_NEXT, VAULT, DO_SECRET));
     probe_report("vault_asks", (uint32_t)in(VAULT, DO_NEXT, MODULE, DO_SECRET));
+    probe_report("vault_itself", (uint32_t)in(VAULT, DO_NEXT, VAULT, DO_SECRET));
     probe_report("vault_again", (uint32_t)in(VAULT, DO_SECRET, 0, 0));
     probe_report("called_back", (uint32_t)in(VAULT, DO_NEXT, MAIN, DO_SECRET));
     probe_report("public", (uint32_t)in(MODULE, DO_PUBLIC, 0, 0));

@@ -51,6 +51,17 @@ static int jumps(void)
     return 0;
 }
 
+/* Copies of `interposed` on the disk: some have an entry in their header that is none. */
+static int liars(void)
+{
+    static const char *const names[] = {"liar0", "liar1", "liar2", "liar3"};
+    for (int i = 0; i < 4; i++)
+        probe_report("liar", (uint32_t)crew_spawn(names[i], "steady", 0, 0));
+    probe_report("honest", (uint32_t)crew_wait(crew_start_program("honest", "steady", 0, 0)));
+    probe_finish();
+    return 0;
+}
+
 /* Runs in turns with mediated processes, and is not mediated itself. */
 static int mixed(void)
 {
@@ -152,9 +163,9 @@ static int bystander(void)
 int main(const char *argument)
 {
     static const struct crew_role roles[] = {
-        {"idle", idle},     {"jumps", jumps},         {"mixed", mixed},
-        {"killer", killer}, {"numbers", numbers},     {"linker", linker},
-        {"turner", turner}, {"bystander", bystander}, {NULL, NULL},
+        {"idle", idle},           {"jumps", jumps},     {"mixed", mixed},   {"liars", liars},
+        {"killer", killer},       {"numbers", numbers}, {"linker", linker}, {"turner", turner},
+        {"bystander", bystander}, {NULL, NULL},
     };
     return crew_play("plain", argument, roles);
 }

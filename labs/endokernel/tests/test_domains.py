@@ -103,6 +103,14 @@ def holds(machine: Machine, secret: bytes, start: int = 0, end: int = 0xC0000000
     return found
 
 
+def heartbeat_mac(key: bytes, data: bytes) -> int:
+    """As in the given heartbeat.h."""
+    found = 2166136261
+    for byte in key + data:
+        found = (found ^ byte) * 16777619 & 0xFFFFFFFF
+    return found
+
+
 @graded(
     stage=3,
     points=3,
@@ -119,7 +127,7 @@ def test_one_module_reads_the_file_and_another_gets_only_what_it_returns(boot_do
     check_view(machine, VAULT)
     assert holds(machine, secret, region(VAULT), region(VAULT + 1)), "the vault has read nothing into its memory"
     report = machine.finish()
-    for asked in ("vault", "module_asks", "vault_again"):
+    for asked in ("vault", "module_asks", "vault_itself", "vault_again"):
         assert report[asked] == made_of(secret)
     for denied in ("main_before", "main", "module", "vault_asks", "called_back", "vaults_public"):
         assert report[denied] == E_PERMISSION
@@ -127,6 +135,30 @@ def test_one_module_reads_the_file_and_another_gets_only_what_it_returns(boot_do
     assert report["modules_pid"] == report["pid"]
     assert report["public"] == PART
     assert not holds(machine, secret), "the secret lies where the main program can read it"
+
+
+@graded(
+    stage=3,
+    points=2,
+    handout="the-heartbeat-again",
+    usually="the domain that serves can open the file, or the one that keeps the key cannot",
+)
+def test_the_heartbeat_seals_with_a_key_that_it_cannot_tell(boot: Boots, seed: int) -> None:
+    """`vault`, with a client that claims more than it sent: the answer is that long, over-read and all, and its seal
+    right; the key is not in it.
+    """
+    key = seeds.number(str(seed), "key", bits=128).to_bytes(16, "little")
+    machine = boot(None, first="vault", files={"key": key})
+    machine.wait_for_serial(b"heartbeat ready")
+    for claimed in (5, 255):
+        machine.send(b"%d hello\n" % claimed)
+        found = machine.wait_for_serial(re.compile(rb"response ([0-9a-f]*) mac ([0-9a-f]{8})\r?\n"))
+        answer, seal = bytes.fromhex(found[1].decode()), int(found[2], 16)
+        assert answer.startswith(b"hello")
+        assert len(answer) == claimed
+        assert seal == heartbeat_mac(key, answer), "the seal is not that of this key"
+        assert key[:8] not in answer, "the key came out with the answer"
+    assert not holds(machine, key, 0, DOMAIN_START), "the key lies in memory that is common to all domains"
 
 
 @graded(
@@ -234,7 +266,7 @@ def test_a_caller_gets_its_registers_and_the_result_back(boot_domains: Start) ->
 
 @graded(
     stage=3,
-    points=3,
+    points=2,
     handout="returns",
     usually="the place to return to lies where the callee can write it, or is taken without being owed",
 )
@@ -286,7 +318,7 @@ def test_calls_nest_eight_deep_and_no_deeper(boot_domains: Start, secret: bytes)
 
 @graded(
     stage=3,
-    points=3,
+    points=2,
     handout="threads",
     usually="the current domain, or the view, is the process's and not the thread's",
 )

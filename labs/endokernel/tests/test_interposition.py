@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 
 from grader.builds.filesystem539 import read_filesystem
@@ -15,13 +16,16 @@ from grader.testing.plugin import graded
 PRIVUSER_START, PRIVUSER_END, PRIVUSER_CODE = 0xA0000000, 0xA0400000, 0x0E
 """As kernel/privuser.h has them."""
 
+PROBES_START = 0x10000000
+"""Where a probe's code begins."""
+
 HARMLESS = 100
 """What a probe's child exits with when an attack did nothing (probes/crew.h)."""
 
 SYSTEM_CALL_TICKS, SYSTEM_CALL_GETPID = 9, 8
 """Of two calls that the probe `interposed` makes, the one that its policy allows and the one that it forbids."""
 
-E_PERMISSION = KernelError.E_PERMISSION
+E_PERMISSION, E_FORMAT = KernelError.E_PERMISSION, KernelError.E_FORMAT
 
 EntryOf = Callable[[Machine, str], int]
 
@@ -103,7 +107,7 @@ def test_a_mediated_call_gives_and_leaves_what_the_kernels_would(boot: Boots) ->
 
 @graded(
     stage=1,
-    points=3,
+    points=2,
     handout="policy",
     usually="the monitor passes every call on, or denies a call after it was performed",
 )
@@ -246,6 +250,29 @@ def test_children_are_mediated_or_not_born(boot: Boots) -> None:
 
 @graded(
     stage=1,
+    points=1,
+    handout="interposition",
+    usually="the kernel believes the header of a file that anybody may have written",
+)
+def test_a_program_whose_entry_lies_is_not_started(boot: Boots) -> None:
+    """A header whose system_call_entry is in ring 3's memory, in PrivUser but not in its code, in the kernel or
+    nowhere makes no program; the same file with its own header does.
+    """
+    honest = program(boot.build.probes["interposed"])
+    header = re.search(rb"PRIV..\x00\xa0(..\x00\xa0)", honest, re.S)
+    assert header is not None, "the PrivUser header of interposed has no system_call_entry"
+    lies = (PROBES_START, PRIVUSER_END - 0x1000, 0xC0100000, 0)
+    files = {
+        f"liar{number}": honest[: header.start(1)] + lie.to_bytes(4, "little") + honest[header.end(1) :]
+        for number, lie in enumerate(lies)
+    }
+    report = boot("plain", role="liars", files={**files, "honest": honest}).finish()
+    assert report.all("liar") == [E_FORMAT] * 4
+    assert report["honest"] == HARMLESS
+
+
+@graded(
+    stage=1,
     points=2,
     handout="interposition",
     usually="ring 2 runs with interrupts off, or the kernel waits for the monitor",
@@ -312,6 +339,7 @@ def test_nothing_is_mapped_over_the_monitor(boot: Boots) -> None:
     assert report["refusals"] == report["attempts"] == 11
     assert report["below"] == report["above"] == 0
     assert report["kept"] == machine.nonce
+    assert report["code"] == E_PERMISSION, "the program's code can be unmapped, and other code mapped in its place"
     assert report["denied"] == E_PERMISSION
     assert before.items() <= privuser_pages(machine).items(), "pages of PrivUser are gone, or are others"
 
