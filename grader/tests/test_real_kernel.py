@@ -8,9 +8,11 @@ import pytest
 
 from grader.builds.build import Build, build_tree
 from grader.host.sandbox import Sandbox
+from grader.labs.lab_file import load_lab
 from grader.labs.tree import Answer, compose
 from grader.machine import Machine
-from grader.machine.execution import PANIC_FUNCTION
+from grader.machine.execution import PANIC_FUNCTION, PROBE_END
+from grader.machine.symbols import SymbolTable
 from grader.paths import Project
 from grader.testing.boots import Boots
 
@@ -44,3 +46,15 @@ def test_no_process_runs_before_the_first(machine: Machine) -> None:
     machine.run_to("kernel_main")
     assert machine.read_u32(machine.symbol("current_process")) == 0
     assert machine.running_process() is None
+
+
+def test_the_breakpoint_for_a_probes_end_slows_no_program() -> None:
+    """All programs lie at the same addresses, so that page must be empty in each of them but for the end itself."""
+    project = Project.here()
+    tree = compose(project, load_lab(project, "baseline"), Answer("none"))
+    built = build_tree(project, tree, Sandbox.detect())
+    end = SymbolTable.load(built.probes["spawns"]).address(PROBE_END)
+    for program in [*built.programs.values(), *built.probes.values()]:
+        symbols = SymbolTable.load(program).symbols.values()
+        there = {symbol.name for symbol in symbols if symbol.address // PAGE_BYTES == end // PAGE_BYTES}
+        assert there <= {PROBE_END, "PROGRAM_BASE"}, program.stem
