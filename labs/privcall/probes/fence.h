@@ -24,7 +24,7 @@ enum fence_segment { FENCE_DS, FENCE_ES, FENCE_FS, FENCE_GS, FENCE_SS, FENCE_SEG
     X(hlt, "hlt")                                                                                  \
     X(in, "inb $0x60, %al")                                                                        \
     X(out, "outb %al, $0x80")                                                                      \
-    X(outs, "mov $0x80, %edx; outsb")                                                             \
+    X(outs, "mov $0x80, %edx; outsb")                                                              \
     X(read_cr0, "mov %cr0, %eax")                                                                  \
     X(write_cr0, "xor %eax, %eax; mov %eax, %cr0")                                                 \
     X(read_cr2, "mov %cr2, %eax")                                                                  \

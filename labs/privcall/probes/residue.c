@@ -66,6 +66,48 @@ __asm__(".text\n"
         "    popa\n"
         "    ret\n");
 
+/* The same with all registers as given, in PUSHA's order; ESP has its place among them. */
+uint32_t residue_given[8];
+void call_with_registers(void);
+__asm__(".text\n"
+        "call_with_registers:\n"
+        "    pusha\n"
+        "    mov %esp, residue_stack\n"
+        "    mov $residue_given, %esp\n"
+        "    popa\n"
+        "    mov residue_given+12, %esp\n"
+        "    lcall $0x1F, $0\n"
+        "    mov %ss, %eax\n"
+        "    mov %eax, %ds\n"
+        "    mov %eax, %es\n"
+        "    mov residue_stack, %esp\n"
+        "    popa\n"
+        "    ret\n");
+
+/* a: an address in PrivUser, for ESP and all other registers but number b, which may be where a
+ * stub gives the number. ROLE_DONE, and one more if a word of PrivUser became an argument. */
+static int borrow(void)
+{
+    for (uint32_t i = 0; i < 8; i++) {
+        residue_given[i] = i == role.b ? RESIDUE_TRAP : role.a;
+    }
+    call_with_registers();
+    return ROLE_DONE + privcall(RESIDUE_TRAPPED, 0, 0, 0, 0);
+}
+
+static int borrowed(void)
+{
+    static const char *const keys[] = {"EDI", "ESI", "EBP", "none", "EBX", "EDX", "ECX", "EAX"};
+
+    for (uint32_t i = 0; i < 8; i++) {
+        role_try(keys[i], "borrow", role.a, i == 3 ? 8 : i, 0);
+    }
+    probe_report("before", (uint32_t)privcall(RESIDUE_TRAPPED, 0, 0, 0, 0));
+    probe_report("legal", (uint32_t)privcall(RESIDUE_TRAP, RESIDUE_TRAP, 0, 0, 0));
+    probe_report("then", (uint32_t)privcall(RESIDUE_TRAPPED, 0, 0, 0, 0));
+    probe_finish();
+}
+
 /* ROLE_DONE, and one more for each register but ESP that holds an address in PrivUser. */
 static int direct(void)
 {
@@ -110,7 +152,11 @@ static int calls(void)
 
 int main(const char *argument)
 {
-    static const role_t roles[] = {{"calls", calls}, {"direct", direct}, {NULL, NULL}};
+    static const role_t roles[] = {{"calls", calls},
+                                   {"direct", direct},
+                                   {"borrowed", borrowed},
+                                   {"borrow", borrow},
+                                   {NULL, NULL}};
 
     return role_play("residue", argument, roles);
 }

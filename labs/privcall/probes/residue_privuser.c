@@ -9,6 +9,10 @@
 
 uint32_t residue_secret[4] = {1, 2, 3, 4}; /* the grader plants others */
 
+/* A number or an argument that is taken from here is RESIDUE_TRAP. */
+uint32_t residue_bait[256] = {[0 ... 255] = RESIDUE_TRAP};
+uint32_t residue_trapped;
+
 /* Returns EAX; ECX and EDX, which a function need not preserve, hold words of the secret, and so
  * does the stack below. The flags tell the secret's last bit. */
 int residue_leave(int result);
@@ -50,9 +54,22 @@ static int digest(uint32_t from, uint32_t length, uint32_t to, uint32_t to_lengt
     return residue_leave((int)to_length);
 }
 
+static int trap(uint32_t a, uint32_t b, uint32_t c, uint32_t d)
+{
+    residue_trapped += a == RESIDUE_TRAP;
+    return 0;
+}
+
+static int trapped(uint32_t a, uint32_t b, uint32_t c, uint32_t d)
+{
+    return (int)residue_trapped;
+}
+
 const privcall_entry_t privcall_table[] = {
     [RESIDUE_SPREAD] = {.function = spread, .kinds = {PRIVCALL_IN}},
     [RESIDUE_FAIL] = {.function = fail},
+    [RESIDUE_TRAP] = {.function = trap},
+    [RESIDUE_TRAPPED] = {.function = trapped},
     [RESIDUE_DIGEST] = {.function = digest, .kinds = {[0] = PRIVCALL_IN, [2] = PRIVCALL_OUT}},
 };
 const uint32_t privcall_count = RESIDUE_COUNT;

@@ -282,14 +282,31 @@ def test_a_thread_in_ring_2_lends_its_rights_to_nobody(boot: Boots, build: Build
     usually="the entry stub has no CLD, or does not load DS and ES; on Bochs a null ES is a fault",
     witnesses=(Witness.QEMU, Witness.BOCHS),
 )
-def test_flags_and_segments_of_ring_3_do_not_matter(boot: Boots) -> None:
-    """A call works with DF, NT and AC set, and with null or odd selectors in ES, FS and GS."""
+def test_flags_and_segments_of_ring_3_do_not_matter(boot: Boots, build: Build) -> None:
+    """A call works with DF, NT and AC set, and with null or odd selectors in ES, FS and GS; a stack pointer that leads
+    into PrivUser gives it no arguments.
+    """
     report = boot("flags", role="odd").finish()
     flags = ["plain", "DF", "NT", "AC", "DF+NT+AC"]
     segments = ["null-ES", "code-ES", "null-FS-GS", "code-FS-GS", "RPL0", "all"]
     wrong = [f"{case}: {copied_in_words(report[case])}" for case in [*flags, *segments] if report[case] != COPIED]
     assert not wrong, f"a call that copies 16 bytes: {'; '.join(wrong)}"
     assert not report["in-ring-2"] & DIRECTION, "a function of PrivUser begins with the direction flag set"
+    if boot.witness is Witness.BOCHS:
+        expect_no_borrowed_arguments(boot, build)
+
+
+def expect_no_borrowed_arguments(boot: Boots, build: Build) -> None:
+    """Fail when a call with ESP and other registers leading into PrivUser takes its arguments from there. (QEMU's own
+    copy of a gate's parameters has the supervisor's rights, a processor's the caller's.)
+    """
+    bait = address_of(build.probes["residue"], "residue_bait") + 512
+    report = boot("residue", role="borrowed", a=hex(bait)).finish()
+    for number_in in ("none", "EAX", "EBX", "ECX", "EDX", "ESI", "EDI", "EBP"):
+        ended = report[number_in]
+        assert ended != DONE + 1, "with a stack pointer into PrivUser a call takes words of PrivUser for its arguments"
+        assert ended == DONE or ended_by_fault(ended), f"with a stack pointer into PrivUser a call: {in_words(ended)}"
+    expect(report, "calls as they should be", {"before": 0, "legal": 0, "then": 1})
 
 
 def copied_in_words(status: int) -> str:
