@@ -20,6 +20,20 @@ static int call_on_the_vaults_stack(void)
     return result < 0 ? HARMLESS : HARMFUL;
 }
 
+/* Jumps to an address on a stack of its own, so that the stack in use stays what it is. */
+static _Noreturn void jump_away(uint32_t place)
+{
+    static uint32_t stack[256];
+    for (uint32_t i = 0; i < sizeof stack / sizeof stack[0]; i++)
+        stack[i] = (uint32_t)exit;
+    __asm__ volatile("mov %0, %%esp\n"
+                     "jmp *%1"
+                     :
+                     : "r"(&stack[128]), "r"(place)
+                     : "memory");
+    __builtin_unreachable();
+}
+
 static volatile uint32_t resumed;
 
 static void forging_thread(uint32_t place)
@@ -69,8 +83,7 @@ static int forge(void)
         in(VAULT, DO_NEXT, MODULE, DO_PUBLIC);
         if (resumed++ != 0)
             return HARMFUL;
-        ((void (*)(void))place)();
-        return read_secret() < 0 ? HARMLESS : HARMFUL;
+        jump_away(place);
     case 1: /* the module damages all of its stack but its return address, and returns to the vault
              */
         in(VAULT, DO_NEXT, MODULE, DO_DAMAGE);
