@@ -89,6 +89,7 @@ static int player(void)
         uint32_t got = receive_bits(0);
         result = ipc_notify(crew.home, got << 1);
     }
+    sleep(2); /* now home waits for this process's end, and that wait is no receive either */
     for (uint32_t count = 0; result == 0 && count < FLOOD; count++)
         result = ipc_notify(crew.home, 1u << (count % 32));
     return result;
