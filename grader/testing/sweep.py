@@ -20,11 +20,12 @@ stops there.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from grader.faults import ProjectFault, Ungradable
+from grader.machine.faults import NotAsRequired
 
 if TYPE_CHECKING:
     from grader.machine.machine import Machine
@@ -159,9 +160,13 @@ class Sweep:
         return 2 * most + 2
 
     def __call__(self, machine: Machine, window: Window, *, most: int = MOST) -> Iterator[Step]:
-        """Come to each step in turn. Raises Ungradable for a step that the window does not have."""
+        """Come to each step in turn.
+
+        Raises Ungradable for a step that the window does not have, NotAsRequired when the guest never comes to a ring
+        that the sweep is about.
+        """
         trace = self._follow(machine, window)
-        for count, number in enumerate(self._chosen(trace, most)):
+        for count, number in enumerate(self._chosen(trace, most, window.rings)):
             if count % _LIMIT_EVERY == 0:
                 machine.renew_limit()
             end = _enter(machine, window, trace)
@@ -193,14 +198,15 @@ class Sweep:
             address = machine.eip()
         return trace
 
-    def _chosen(self, trace: _Trace, most: int) -> list[int]:
+    def _chosen(self, trace: _Trace, most: int, rings: Sequence[int]) -> list[int]:
         """The numbers of the steps to be done."""
         if self._only is not None:
             if self._only >= len(trace.addresses):
                 raise Ungradable(f"there is no step {self._only}: the window has {len(trace.addresses)} instructions")
             return [self._only]
         if not trace.steps:
-            raise Ungradable("the window has no instruction in the rings that the sweep is about")
+            wanted = " or ".join(map(str, rings))
+            raise NotAsRequired(f"no instruction of the operation was executed in ring {wanted}")
         return strided(trace.steps, most)
 
 
