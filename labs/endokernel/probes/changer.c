@@ -141,19 +141,26 @@ static void lurker(uint32_t handle)
     exit(0);
 }
 
-/* `a` times a file is opened that may not be, while a second thread waits for a handle. */
+static uint32_t open_denied(void)
+{
+    round_begins();
+    int result = open_file("nickname");
+    round_ends();
+    return result == E_PERMISSION;
+}
+
+/* `a` times a file is opened that may not be: once alone, then while a second thread waits for a
+ * handle. */
 static int unjudged(void)
 {
     static uint8_t stack[2048] __attribute__((aligned(16)));
-    uint32_t denied = 0;
     int handle = open_file("public");
     close_handle(handle);
+    uint32_t denied = open_denied();
     int pid = thread_create(lurker, stack + sizeof stack, (uint32_t)handle);
-    for (uint32_t turn = 0; turn < crew.a; turn++) {
+    for (uint32_t turn = 1; turn < crew.a; turn++) {
         yield();
-        round_begins();
-        denied += open_file("nickname") == E_PERMISSION;
-        round_ends();
+        denied += open_denied();
     }
     over = true;
     crew_wait(pid);
