@@ -110,6 +110,9 @@ static int aliases(void)
     CHECK(strcmp((char *)buffer, "public") == 0);
     CHECK(delete_handle(handle) == E_PERMISSION);
     memset(buffer, 0, sizeof buffer);
+    CHECK(link_file("secret", "theirs") == E_PERMISSION);
+    CHECK(link_file("public", "mine") == 0);
+    CHECK(open_and_read("mine") == PART);
     CHECK(harm == 0);
     return (int)right;
 }

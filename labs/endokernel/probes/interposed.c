@@ -292,6 +292,7 @@ static void pass_buffer(uint32_t address, uint32_t length)
     void *bad = (void *)address;
     must_fail(write(bad, length));
     must_fail(list_processes(bad, length / sizeof(struct process_entry)));
+    must_fail(list_files(bad, length / sizeof(struct file_entry)));
     must_fail(parameter("nonce", bad, length));
 }
 
@@ -330,6 +331,8 @@ static int buffers(void)
     must_fail(write((void *)MAPPED, 0xffffffffu - MAPPED + 2));
     must_fail(list_processes((void *)MAPPED, 0xffffffffu / sizeof(struct process_entry) + 1));
     must_fail(write((void *)MAPPED, PRIVUSER_START + 16 - MAPPED));
+    must_fail(read((void *)treasure, 16));
+    must_fail(system_call(LAB_CALL_ANSWER, 0, treasure, 0, 0, 0));
     must_fail(wait((uint32_t)pid, (int *)PRIVUSER_START));
     must_fail(wait((uint32_t)pid, (int *)(PRIVUSER_START - 2)));
     must_fail(system_call(LAB_CALL_THREAD_CREATE, (uint32_t)thread_begins, PRIVUSER_START + 4096, 0,

@@ -6,6 +6,7 @@
 
 #include "endokernel.h"
 #include "interposed.h"
+#include "lab_calls.h"
 #include "privuser.h"
 #include "system_call.h"
 
@@ -67,11 +68,14 @@ const uint32_t privcall_count = sizeof privcall_table / sizeof privcall_table[0]
     (CALL_BIT(SYSTEM_CALL_WRITE) | CALL_BIT(SYSTEM_CALL_READ) | CALL_BIT(SYSTEM_CALL_SPAWN) |      \
      CALL_BIT(SYSTEM_CALL_WAIT) | CALL_BIT(SYSTEM_CALL_YIELD) | CALL_BIT(SYSTEM_CALL_SLEEP) |      \
      CALL_BIT(SYSTEM_CALL_TICKS) | CALL_BIT(SYSTEM_CALL_LIST_PROCESSES) |                          \
-     CALL_BIT(SYSTEM_CALL_MEMORY_MAP) | CALL_BIT(SYSTEM_CALL_MEMORY_UNMAP) |                       \
-     CALL_BIT(SYSTEM_CALL_PARAMETER))
+     CALL_BIT(SYSTEM_CALL_LIST_FILES) | CALL_BIT(SYSTEM_CALL_MEMORY_MAP) |                         \
+     CALL_BIT(SYSTEM_CALL_MEMORY_UNMAP) | CALL_BIT(SYSTEM_CALL_PARAMETER))
+
+#define LAB_CALLS                                                                                  \
+    (CALL_BIT(LAB_CALL_THREAD_CREATE) | CALL_BIT(LAB_CALL_ASK) | CALL_BIT(LAB_CALL_ANSWER))
 
 const domain_t domains[] = {
-    {.name = "main", .calls = {BASELINE_CALLS, CALL_BIT(32)}}, /* 32: thread_create */
+    {.name = "main", .calls = {BASELINE_CALLS, LAB_CALLS}},
 };
 const uint32_t domain_count = 1;
 

@@ -45,6 +45,9 @@ ALIAS_CHECKS = (
     "handle_name: its length",
     "handle_name: the file's own name",
     "delete_handle of a file that may not be deleted",
+    "link_file of the secret",
+    "link_file of a public file",
+    "open_file of that alias",
     "other bytes than the public file's were read",
 )
 """What the role `aliases` of the probe `changer` checks, bit by bit."""
