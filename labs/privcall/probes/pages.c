@@ -6,10 +6,10 @@
 #include "roles.h"
 
 #define PAGE       4096u
+#define KBASE      0xC0000000u
 #define MANY       25
 #define MORE       0x20000000u /* where `reuse` maps memory */
 #define MORE_STEP  (256u << 10)
-#define MORE_STEPS 8
 
 static volatile uint32_t own_word = 42;
 
@@ -89,12 +89,20 @@ static int leave(void)
     return ROLE_DONE;
 }
 
+/* Has a secret to keep, and faults. */
+static int stay_and_fault(void)
+{
+    stay();
+    return *(volatile uint8_t *)KBASE;
+}
+
 /* The programs on the disk are this one with another header; `right` is this one as it is. */
 static int formats(void)
 {
-    static const char *const names[] = {"right",         "other-magic", "entry-zero",
-                                        "entry-in-data", "entry-below", "entry-in-kernel",
-                                        "entry-after"};
+    static const char *const names[] = {
+        "right",           "other-magic", "entry-zero", "entry-in-data", "entry-below",
+        "entry-in-kernel", "entry-after", "half-out",   "no-header",     "header-moved",
+    };
 
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
         int status = 0;
@@ -147,22 +155,39 @@ static int map(void)
     probe_finish();
 }
 
-/* Processes with secrets die; whoever gets their memory, by memory_map or by being started, must
- * not find them. Then come many more. */
+/* All memory that the kernel gives, for the grader to look at. */
+static void show_all_memory(void)
+{
+    uint32_t end = MORE;
+
+    for (uint32_t step = MORE_STEP; step >= PAGE; step /= 2) {
+        while (memory_map((void *)end, step) == OK) {
+            end += step;
+        }
+    }
+    look_here();
+    memory_unmap((void *)MORE, end - MORE);
+}
+
+/* Processes with secrets die, in every way; whoever gets their memory, by memory_map or by being
+ * started, must not find them. Then come many more. */
 static int reuse(void)
 {
     int right = 0;
 
-    probe_report("keeper", (uint32_t)role_wait(role_start("stay", 0, 0, 0)));
-    for (uint32_t i = 0; i < MORE_STEPS; i++) {
-        memory_map((void *)(MORE + i * MORE_STEP), MORE_STEP);
-    }
-    probe_report("keeper", (uint32_t)role_wait(role_start("stay", 0, 0, 0)));
+    probe_report("exits", (uint32_t)role_wait(role_start("stay", 0, 0, 0)));
+    show_all_memory();
+    const int victim = role_start("stay", 0, 0, 0);
+    sleep(5);
+    kill((uint32_t)victim);
+    probe_report("is-killed", (uint32_t)role_wait(victim));
+    show_all_memory();
+    probe_report("faults", (uint32_t)role_wait(role_start("stay_and_fault", 0, 0, 0)));
+    show_all_memory();
     const int next = role_start("stay", 0, 0, 0);
     sleep(5);
     look_here();
     role_wait(next);
-    memory_unmap((void *)MORE, MORE_STEPS * MORE_STEP);
     for (int i = 0; i < MANY; i++) {
         right += role_wait(role_start("leave", 0, 0, 0)) == ROLE_DONE;
     }
@@ -196,6 +221,7 @@ int main(const char *argument)
         {"write_there", write_there},
         {"jump_there", jump_there},
         {"stay", stay},
+        {"stay_and_fault", stay_and_fault},
         {"copies", copies},
         {"leave", leave},
         {"formats", formats},

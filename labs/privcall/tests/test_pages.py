@@ -5,6 +5,7 @@ reuse of its memory.
 from __future__ import annotations
 
 import struct
+from collections.abc import Collection
 
 from privuser import (
     DONE,
@@ -28,7 +29,7 @@ from grader.machine import Machine
 from grader.machine.diagnosis import fault_lines
 from grader.machine.secrecy import kept_secret
 from grader.testing.boots import Boots, program
-from grader.testing.kernel_error import KernelError
+from grader.testing.kernel_error import KILLED_STATUS, KernelError
 from grader.testing.plugin import graded
 
 PROBE = "pages"
@@ -109,7 +110,9 @@ def test_every_process_has_a_privuser_of_its_own(boot: Boots, build: Build) -> N
 
 @graded(stage=1, points=3, handout="the-header", usually="the header is believed: the gate would lead wherever it says")
 def test_a_header_that_lies_is_refused(boot: Boots, build: Build) -> None:
-    """A program whose PrivUser has another magic number, or an entry outside of PrivUser's code, is E_FORMAT."""
+    """A program whose PrivUser has another magic number, an entry outside of PrivUser's code, no header where it must
+    be, or a segment half outside, is E_FORMAT.
+    """
     original = program(build.probes[PROBE])
     code = segments(build)[0]
     entries = {
@@ -126,10 +129,26 @@ def test_a_header_that_lies_is_refused(boot: Boots, build: Build) -> None:
 
     files = {"right": original, "other-magic": with_word(0, 0x56495251)}
     files |= {name: with_word(4, entry) for name, entry in entries.items()}
+    files["header-moved"] = with_segment(original, code.start, start=code.start + (1 << 20))
+    files["no-header"] = with_segment(original, code.start, kind=0)
+    own = address_of(build.probes[PROBE], "probe_log")
+    files["half-out"] = with_segment(original, own, start=PRIVUSER_END - 8)
     report = boot(PROBE, role="formats", files=files, guest_seconds=6).finish()
     expect(report, "a program as it is", {"right": DONE})
-    lies = dict.fromkeys(["other-magic", *entries], int(KernelError.E_FORMAT))
-    expect(report, "spawn of a program whose header lies", lies)
+    lies = dict.fromkeys(files.keys() - {"right"}, int(KernelError.E_FORMAT))
+    expect(report, "spawn of a program whose header or segments lie", lies)
+
+
+def with_segment(file: bytes, address: int, *, kind: int = 1, start: int | None = None) -> bytes:
+    """An ELF file whose segment with this address is of another kind (0: none), or begins elsewhere."""
+    table, count = struct.unpack_from("<I", file, 28)[0], struct.unpack_from("<H", file, 44)[0]
+    for at in range(table, table + 32 * count, 32):
+        _, offset, old, physical, in_file, size, flags, alignment = struct.unpack_from("<8I", file, at)
+        if old <= address < old + size:
+            place = old if start is None else start
+            entry = struct.pack("<8I", kind, offset, place, physical, in_file, size, flags, alignment)
+            return file[:at] + entry + file[at + len(entry) :]
+    raise AssertionError(f"the probe has no segment at {address:#010x}")
 
 
 @graded(
@@ -170,21 +189,27 @@ def test_whoever_gets_a_dead_privusers_memory_finds_it_empty(boot: Boots, build:
     machine = boot(PROBE, role="reuse", memory_mb=8, guest_seconds=6)
     pages = [page for segment in segments(build) if segment.writable for page in segment.pages()]
     frames = set()
-    for _ in range(2):
+    for end in ("exited", "was killed", "faulted"):
         keeper = look(machine)
         expect_out_of_reach(machine)
         plant(machine, "pages_secret", PROBE, secret)
         machine.write_virtual(machine.symbol("pages_filler", PROBE), secret * (3 * PAGE // 16))
         frames |= {machine.walk(page, keeper).physical for page in pages}
-    spaces = [look(machine), look(machine)]
-    for space in spaces:
-        for page in machine.mappings(space, end=KBASE):
-            if page.physical in frames:
-                found = secret in machine.read_physical(page.physical, PAGE)
-                assert not found, f"the secret of a process that has ended lies in another one's page: {page}"
+        expect_nothing_of(machine, secret, look(machine), frames, end)
+    for space in (look(machine), look(machine)):
+        expect_nothing_of(machine, secret, space, frames, "ended")
     report = machine.finish()
-    expect(report, "the processes with the secret", {"keeper": DONE})
+    ends = {"exits": DONE, "is-killed": KILLED_STATUS, "faults": PAGE_FAULT}
+    expect(report, "the processes with the secret", ends)
     assert report["right"] == 25, f"of twenty-five more processes only {report['right']} could be started"
+
+
+def expect_nothing_of(machine: Machine, secret: bytes, space: int, frames: Collection[int | None], end: str) -> None:
+    """Fail when an address space has one of the frames, with the secret of the process that ended."""
+    for page in machine.mappings(space, end=KBASE):
+        if page.physical in frames:
+            found = secret in machine.read_physical(page.physical, PAGE)
+            assert not found, f"the secret of a process that {end} lies in another one's page: {page}"
 
 
 @graded(
