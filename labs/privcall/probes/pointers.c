@@ -63,18 +63,18 @@ static int ranges(void)
     } bad_ranges[] = {
         {"secret", role.a, 256},
         {"header", PRIVUSER_START, 4},
-        {"into", PRIVUSER_START - 8, 16},
-        {"out-of", PRIVUSER_END - 8, 16},
+        {"into", PRIVUSER_START - 15, 16},
+        {"out-of", PRIVUSER_END - 1, 16},
         {"hole", PRIVUSER_END - PAGE, 16},
         {"last-byte", PRIVUSER_END - 1, 1},
         {"KBASE", KBASE, 4},
         {"kernel", KBASE + 0x100000, 256},
-        {"across-KBASE", KBASE - 8, 16},
+        {"across-KBASE", KBASE - 15, 16},
         {"end", 0xFFFFFFF0, 15},
         {"to-zero", 0xFFFFFFF0, 16},
         {"wraps", 0xFFFFFFF0, 32},
         {"null", 0, 4},
-        {"page-0", PAGE - 4, 8},
+        {"page-0", PAGE - 1, 8},
     };
 
     map_neighbours();
@@ -83,7 +83,8 @@ static int ranges(void)
     for (size_t i = 0; i < sizeof bad_ranges / sizeof bad_ranges[0]; i++) {
         const uint32_t start = bad_ranges[i].start, length = bad_ranges[i].length;
         probe_report(bad_ranges[i].key, (uint32_t)privcall(POINTERS_SUM, start, length, 0, 0));
-        probe_report(bad_ranges[i].key, (uint32_t)privcall(POINTERS_LAST, 0, 0, start, length));
+        probe_report(bad_ranges[i].key, (uint32_t)privcall(POINTERS_SECOND, 0, start, length, 0));
+        probe_report(bad_ranges[i].key, (uint32_t)privcall(POINTERS_THIRD, 0, 0, start, length));
         probe_report(bad_ranges[i].key,
                      (uint32_t)privcall(POINTERS_FILL, start, length, role.nonce, FILL_ALL));
         probe_report(bad_ranges[i].key,
@@ -93,6 +94,9 @@ static int ranges(void)
     probe_report("long", (uint32_t)privcall(POINTERS_FILL, (uint32_t)buffer, 257, 1, FILL_ALL));
     probe_report("longest", (uint32_t)privcall(POINTERS_SUM, (uint32_t)buffer, 0xFFFFFFFF, 0, 0));
     probe_report("longest", (uint32_t)privcall(POINTERS_FILL, AREA, 0x80000000, 1, FILL_ALL));
+    probe_report("lengthless", (uint32_t)privcall(POINTERS_FOURTH, 4, 4, 4, (uint32_t)buffer));
+    probe_report("lengthless", (uint32_t)privcall(POINTERS_FOURTH, 0, 0, 0, (uint32_t)buffer));
+    probe_report("lengthless-bad", (uint32_t)privcall(POINTERS_FOURTH, 0, 0, 0, role.a));
     probe_report("ran", run_count() - before);
     probe_report("still-right",
                  privcall(POINTERS_SUM, (uint32_t) "abc", 3, 0, 0) == 'a' + 'b' + 'c');
@@ -127,7 +131,8 @@ static int good(void)
         fill_buffer(start, length);
         const int sum = sum_of(start, length);
         uint32_t right = privcall(POINTERS_SUM, (uint32_t)start, length, 0, 0) == sum;
-        right |= (uint32_t)(privcall(POINTERS_LAST, 0, 0, (uint32_t)start, length) == sum) << 1;
+        right |= (uint32_t)(privcall(POINTERS_SECOND, 0, (uint32_t)start, length, 0) == sum) << 3;
+        right |= (uint32_t)(privcall(POINTERS_THIRD, 0, 0, (uint32_t)start, length) == sum) << 1;
         const int dirty = privcall(POINTERS_FILL, (uint32_t)start, length, 3, FILL_ALL);
         right |= (uint32_t)(dirty == 0 && sum_of(start, length) == 3 * (int)length) << 2;
         probe_report(ranges[i].key, right);

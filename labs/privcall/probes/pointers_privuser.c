@@ -22,9 +22,19 @@ static __attribute__((noinline)) int pointers_sum(uint32_t from, uint32_t length
     return sum;
 }
 
-static int last(uint32_t a, uint32_t b, uint32_t from, uint32_t length)
+static int second(uint32_t a, uint32_t from, uint32_t length, uint32_t d)
+{
+    return pointers_sum(from, length, a, d);
+}
+
+static int third(uint32_t a, uint32_t b, uint32_t from, uint32_t length)
 {
     return pointers_sum(from, length, a, b);
+}
+
+static int fourth(uint32_t a, uint32_t b, uint32_t c, uint32_t from)
+{
+    return pointers_sum(from, 1, a, b);
 }
 
 static int fill(uint32_t to, uint32_t length, uint32_t byte, uint32_t how)
@@ -89,7 +99,9 @@ static int runs(uint32_t a, uint32_t b, uint32_t c, uint32_t d)
 
 const privcall_entry_t privcall_table[] = {
     [POINTERS_SUM] = {.function = pointers_sum, .kinds = {PRIVCALL_IN}},
-    [POINTERS_LAST] = {.function = last, .kinds = {[2] = PRIVCALL_IN}},
+    [POINTERS_SECOND] = {.function = second, .kinds = {[1] = PRIVCALL_IN}},
+    [POINTERS_THIRD] = {.function = third, .kinds = {[2] = PRIVCALL_IN}},
+    [POINTERS_FOURTH] = {.function = fourth, .kinds = {[3] = PRIVCALL_IN}},
     [POINTERS_FILL] = {.function = fill, .kinds = {PRIVCALL_OUT}},
     [POINTERS_COPY] = {.function = copy, .kinds = {[0] = PRIVCALL_IN, [2] = PRIVCALL_OUT}},
     [POINTERS_TWICE] = {.function = twice, .kinds = {PRIVCALL_IN}},

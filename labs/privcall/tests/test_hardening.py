@@ -48,6 +48,9 @@ COPIED = 1000 + 16
 LITTLE = 8
 """Bytes of the buffer in sweeps."""
 
+STUBS_STACK = 128
+"""Bytes of ring 3's stack below a privcall's arguments that are its stub's."""
+
 STATUS_FLAGS = 0x8D5
 """CF, PF, AF, ZF, SF and OF of EFLAGS."""
 
@@ -72,7 +75,10 @@ def test_pointers_out_of_ordinary_memory_are_refused(boot: Boots, build: Build, 
     plant(machine, "pointers_secret", "pointers", secret)
     report = machine.finish()
     assert "ended" not in report, f"a call with a bad pointer ended the program: {in_words(report['ended'])}"
-    expect(report, "IN, IN as third argument, OUT, IN and OUT", dict.fromkeys(BAD_RANGES, E_FAULT))
+    kinds = "IN, IN as second argument, as third, OUT, IN and OUT"
+    expect(report, kinds, dict.fromkeys(BAD_RANGES, E_FAULT))
+    lengthless = {"lengthless": E_INVALID, "lengthless-bad": (E_INVALID, E_FAULT)}
+    expect(report, "a pointer as the last argument, without a length", lengthless)
     expect(report, "a length over 256", {"long": E_INVALID, "longest": (E_INVALID, E_FAULT)})
     assert report["ran"] == 0, f"functions ran {report['ran']} times on pointers that must be refused"
     kept = machine.read_virtual(machine.symbol("pointers_secret", "pointers"), 256, space)
@@ -93,11 +99,11 @@ def test_pointers_out_of_ordinary_memory_are_refused(boot: Boots, build: Build, 
 def test_pointers_to_ordinary_memory_are_taken(boot: Boots) -> None:
     """Buffers of 0 to 256 bytes go in and come out, at odd addresses, on the stack, and right beside PrivUser."""
     report = boot("pointers", role="good").finish()
-    ranges = {"all": 7, "odd": 7, "one": 7, "stack": 7, "below": 7, "after": 7}
+    kinds = "IN", "IN as third argument", "OUT", "IN as second argument"
     wrong = [
         f"{name} ({kind})"
-        for name in ranges
-        for bit, kind in enumerate(("IN", "IN as third argument", "OUT"))
+        for name in ("all", "odd", "one", "stack", "below", "after")
+        for bit, kind in enumerate(kinds)
         if not report[name] >> bit & 1
     ]
     assert not wrong, f"these buffers did not go in or come out right: {', '.join(wrong)}"
@@ -167,11 +173,21 @@ def test_arguments_may_change_at_any_instruction(boot: Boots, sweep: Sweep, seed
     arguments = machine.registers().esp + 4  # the same in every round
     for step in sweep(machine, Window("privcall", program="pointers"), most=STEPS):
         machine.write_virtual(arguments + 4, attack)
+        for copy in copies_of(machine, arguments):
+            machine.write_virtual(copy, attack)
         step.finish()
     report = machine.finish()
     assert report["wrong"] == 0, f"{report['wrong']} calls returned the sum of other bytes than the program's"
     assert report["right"] + report["refused"] == rounds
     assert report["right"] >= rounds // 2, f"only {report['right']} of {rounds} calls worked"
+
+
+def copies_of(machine: Machine, arguments: int) -> list[int]:
+    """Where on ring 3's stack below the arguments a pointer and its length lie once more: a stub may pass them so."""
+    pair = word(machine.symbol("buffer", "pointers")) + word(LITTLE)
+    stack = machine.read_virtual(arguments - STUBS_STACK, STUBS_STACK)
+    places = range(0, STUBS_STACK - len(pair) + 1, 4)
+    return [arguments - STUBS_STACK + at for at in places if stack[at : at + len(pair)] == pair]
 
 
 # The kernel as a deputy
