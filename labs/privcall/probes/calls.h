@@ -7,7 +7,7 @@
 enum calls_number {
     CALLS_MIX,       /* (a, b, c, d) -> something of all four and of the secret */
     CALLS_MADE,      /* () -> how many calls of CALLS_MIX there were */
-    CALLS_DEEP,      /* (depth, value) -> value, after using some stack at each depth */
+    CALLS_DEEP,      /* (bytes, value) -> value, after using that much stack */
     CALLS_COMPUTE,   /* (rounds, value) -> a hash; takes long */
     CALLS_BLOW,      /* (how, value) a fault, with `value` in all registers */
     CALLS_GETPID,    /* () -> the result of the system call getpid */
@@ -28,7 +28,5 @@ enum blow {
     BLOW_OWN_CODE,
     BLOWS,
 };
-
-#define CALLS_DEEP_BYTES 64 /* what one depth of CALLS_DEEP uses at least */
 
 #endif

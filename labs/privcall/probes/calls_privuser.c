@@ -23,20 +23,21 @@ static int made(uint32_t a, uint32_t b, uint32_t c, uint32_t d)
     return calls_forbidden != 0 ? -1 : (int)calls_made;
 }
 
-static __attribute__((noinline)) uint32_t descend(uint32_t depth, uint32_t value)
+/* Goes down until its stack begins below `end`. */
+static __attribute__((noinline)) uint32_t descend(uint32_t end, uint32_t value)
 {
-    volatile uint32_t local[CALLS_DEEP_BYTES / sizeof(uint32_t)];
+    volatile uint32_t local[16];
 
-    for (uint32_t i = 0; i < sizeof local / sizeof local[0]; i++) {
+    for (uint32_t i = 0; i < 16; i++) {
         local[i] = value + i;
     }
-    const uint32_t below = depth == 0 ? value : descend(depth - 1, value + 1) - 1;
-    return below + local[depth % 16] - value - depth % 16;
+    const uint32_t below = (uint32_t)local <= end ? value : descend(end, value + 1) - 1;
+    return below + local[value % 16] - value - value % 16;
 }
 
-static int deep(uint32_t depth, uint32_t value, uint32_t c, uint32_t d)
+static int deep(uint32_t bytes, uint32_t value, uint32_t c, uint32_t d)
 {
-    return (int)descend(depth, value);
+    return (int)descend((uint32_t)__builtin_frame_address(0) - bytes, value);
 }
 
 /* The grader stops at each call, and interrupts it. */

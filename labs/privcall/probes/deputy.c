@@ -170,6 +170,7 @@ static int ring_2(void)
     probe_report("own", (uint32_t)privcall(DEPUTY_OWN, 0, 0, 0, 0));
     probe_report("ordinary", (uint32_t)privcall(DEPUTY_ORDINARY, (uint32_t)ordinary, 0, 0, 0));
     probe_report("kernels", (uint32_t)privcall(DEPUTY_KERNELS, 0, 0, 0, 0));
+    probe_report("pages", (uint32_t)privcall(DEPUTY_PAGES, 0, 0, 0, 0));
     probe_finish();
 }
 

@@ -8,6 +8,8 @@ enum deputy_number {
     DEPUTY_OWN, /* () -> one bit for each system call that works from ring 2 on PrivUser memory */
     DEPUTY_KERNELS,  /* () -> one bit for each that ring 2 is refused on the kernel's memory */
     DEPUTY_ORDINARY, /* (buffer) -> the same as DEPUTY_OWN for a buffer in ordinary memory */
+    DEPUTY_PAGES, /* () -> one bit for each of four ways to map and unmap PrivUser that is refused
+                   */
     DEPUTY_COUNT,
 };
 

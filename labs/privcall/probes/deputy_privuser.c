@@ -8,6 +8,7 @@
 #include "string.h"
 #include "system_call.h"
 
+#define PAGE   4096u
 #define KERNEL 0xC0100000u
 
 char deputy_secret[32] = "not yet a secret, but soon one.";
@@ -17,6 +18,7 @@ char deputy_file[16] = DEPUTY_FILE;
 char deputy_new[16] = DEPUTY_NEW;
 char deputy_key[8] = "nonce";
 char deputy_room[512];
+static __attribute__((aligned(PAGE))) char deputy_spare[PAGE];
 
 static int call(uint32_t number, const void *first, const void *second, uint32_t third,
                 uint32_t fourth)
@@ -95,9 +97,30 @@ static int kernels(uint32_t a, uint32_t b, uint32_t c, uint32_t d)
     return (int)refused;
 }
 
+static int pages(uint32_t a, uint32_t b, uint32_t c, uint32_t d)
+{
+    const struct {
+        uint32_t number, start, length;
+    } calls[] = {
+        {SYSTEM_CALL_MEMORY_MAP, PRIVUSER_START + (1u << 20), PAGE},
+        {SYSTEM_CALL_MEMORY_MAP, PRIVUSER_END - PAGE, 2 * PAGE},
+        {SYSTEM_CALL_MEMORY_UNMAP, (uint32_t)deputy_spare, PAGE},
+        {SYSTEM_CALL_MEMORY_UNMAP, PRIVUSER_START, PRIVUSER_END - PRIVUSER_START},
+    };
+    uint32_t refused = 0;
+
+    for (uint32_t i = 0; i < sizeof calls / sizeof calls[0]; i++) {
+        const void *const start = (const void *)calls[i].start;
+        const int result = call(calls[i].number, start, (const void *)calls[i].length, 0, 0);
+        refused |= (uint32_t)(result < 0) << i;
+    }
+    return (int)refused;
+}
+
 const privcall_entry_t privcall_table[] = {
     [DEPUTY_OWN] = {.function = own},
     [DEPUTY_KERNELS] = {.function = kernels},
     [DEPUTY_ORDINARY] = {.function = ordinary},
+    [DEPUTY_PAGES] = {.function = pages},
 };
 const uint32_t privcall_count = DEPUTY_COUNT;

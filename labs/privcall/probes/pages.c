@@ -5,11 +5,11 @@
 #include "privuser.h"
 #include "roles.h"
 
-#define PAGE       4096u
-#define KBASE      0xC0000000u
-#define MANY       25
-#define MORE       0x20000000u /* where `reuse` maps memory */
-#define MORE_STEP  (256u << 10)
+#define PAGE      4096u
+#define KBASE     0xC0000000u
+#define MANY      25
+#define MORE      0x20000000u /* where `reuse` maps memory */
+#define MORE_STEP (256u << 10)
 
 static volatile uint32_t own_word = 42;
 

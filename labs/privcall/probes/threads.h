@@ -12,6 +12,7 @@ enum threads_number {
     THREADS_DWELLS, /* () -> how many came to THREADS_DWELL so far */
     THREADS_LET_GO, /* () */
     THREADS_BLOW_UP, /* () an invalid opcode in ring 2 */
+    THREADS_INSIDE,  /* () the grader stops in it */
     THREADS_COUNT,
 };
 

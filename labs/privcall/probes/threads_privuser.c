@@ -98,6 +98,12 @@ static int blow_up(uint32_t a, uint32_t b, uint32_t c, uint32_t d)
     return 0;
 }
 
+static int inside(uint32_t a, uint32_t b, uint32_t c, uint32_t d)
+{
+    threads_inside();
+    return 0;
+}
+
 const privcall_entry_t privcall_table[] = {
     [THREADS_MEET] = {.function = meet, .kinds = {[0] = PRIVCALL_IN, [2] = PRIVCALL_OUT}},
     [THREADS_INVITE] = {.function = invite},
@@ -106,5 +112,6 @@ const privcall_entry_t privcall_table[] = {
     [THREADS_DWELLS] = {.function = dwells},
     [THREADS_LET_GO] = {.function = let_go},
     [THREADS_BLOW_UP] = {.function = blow_up},
+    [THREADS_INSIDE] = {.function = inside},
 };
 const uint32_t privcall_count = THREADS_COUNT;

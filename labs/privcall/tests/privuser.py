@@ -29,6 +29,7 @@ FILES_SECRET = 0x539
 GENERAL_PROTECTION, STACK_FAULT, PAGE_FAULT = fault_status(13), fault_status(12), fault_status(14)
 
 _LINE = re.compile(rb"^fault: process (\d+) \(([^)\n]*)\) vector (\d+) \(([^)\n]*)\) in PrivUser\r?$", re.M)
+_ADDRESS = re.compile(rb"(?<![0-9a-f])a0[0-3][0-9a-f]{5}(?![0-9a-f])", re.I)
 _SEGMENT = struct.Struct("<8I")
 _LOAD, _EXECUTABLE, _WRITABLE = 1, 1, 2
 
@@ -147,6 +148,14 @@ def expect_fault_lines(serial: bytes, program: str, wanted: Sequence[tuple[int, 
         assert exact, f"of a fault in ring 2 the console says {said!r}, wanted 'fault: process <pid> {right}'"
     more = lines[len(wanted) :]
     assert not more, f"the console tells of a fault that nobody made: {more[0]!r}"
+    expect_no_address(serial)
+
+
+def expect_no_address(serial: bytes) -> None:
+    """Fail when the kernel has printed a number that is an address in PrivUser. What probes report is drawn."""
+    for line in serial.splitlines():
+        shown = not line.startswith(b"probe ") and _ADDRESS.search(line)
+        assert not shown, f"the console shows an address in PrivUser: {line.decode('ascii', 'replace')!r}"
 
 
 def mix(secret: int, a: int, b: int, c: int, d: int) -> int:

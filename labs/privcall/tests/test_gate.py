@@ -32,6 +32,7 @@ from privuser import (
 from grader.builds.build import Build
 from grader.machine import Machine
 from grader.machine.descriptors import Gate, Segment, decode_table
+from grader.machine.diagnosis import fault_lines
 from grader.machine.witness import Witness
 from grader.testing.boots import Boots
 from grader.testing.kernel_error import KILLED_STATUS, KernelError, fault_status
@@ -39,6 +40,9 @@ from grader.testing.plugin import graded
 
 PROBE = "calls"
 LDT, CALL_GATE = 2, 12
+NULL_BLOWN = 8
+"""The address that BLOW_NULL of probes/calls_privuser.c writes to."""
+
 ROUNDS, MANY_ROUNDS = 300_000, 80_000
 
 
@@ -137,7 +141,7 @@ def test_ten_thousand_calls_leave_everything_in_place(boot: Boots, seed: int) ->
     assert not changed, f"a call came back with another {', '.join(changed)}"
     assert report["wrong"] == 0, f"{report['wrong']} of 10,000 results were wrong"
     assert report["last"] == mix(secret, *(machine.nonce + more for more in range(4)))
-    assert report["deep"] == 539, "a function that uses half of its stack does not return what it should"
+    assert report["deep"] == 539, "a function that uses 6 KB of its stack does not return what it should"
 
 
 @graded(
@@ -180,8 +184,8 @@ def test_there_is_no_way_in_but_the_gate(boot: Boots, build: Build) -> None:
     usually="a trap is from outside only if CS says 3, or registers are printed",
 )
 def test_a_fault_in_ring_2_ends_its_process_and_tells_nothing(boot: Boots) -> None:
-    """A function that faults ends its process with the exception's status; the kernel goes on, and prints where, but no
-    register.
+    """A function that faults ends its process with the exception's status; the kernel goes on, and prints which fault
+    it was, but no address and no register, and no later line tells of them.
     """
     blows = {
         "divide": (0, "divide error"),
@@ -196,7 +200,14 @@ def test_a_fault_in_ring_2_ends_its_process_and_tells_nothing(boot: Boots) -> No
     report = machine.finish()
     expect(report, "a fault in ring 2", {name: fault_status(vector) for name, (vector, _) in blows.items()})
     expect(report, "a call that does no harm", {"harmless": 0})
-    expect_fault_lines(machine.serial, PROBE, list(blows.values()))
+    inside, outside = machine.serial.split(b"probe own-code=")
+    expect_fault_lines(inside, PROBE, list(blows.values()))
+    expect(report, "a fault of ring 3's own", {"outside": GENERAL_PROTECTION})
+    later = fault_lines(outside)
+    assert len(later) == 1, "a fault in ring 3 is no longer told as before"
+    shown = later[0].cr2
+    hidden = shown == NULL_BLOWN or PRIVUSER_START <= shown < PRIVUSER_END
+    assert not hidden, f"ring 2's page fault shows in the line of a later fault: cr2 {shown:#010x}"
     value = f"{machine.nonce:08x}".encode()
     assert value not in machine.serial.lower(), f"a register's value, {machine.nonce:#x}, was printed"
 
