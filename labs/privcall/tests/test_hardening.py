@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import re
 from itertools import pairwise
 
 from privuser import (
@@ -30,8 +31,8 @@ from privuser import (
 from grader.builds.build import Build
 from grader.machine import Machine
 from grader.machine.diagnosis import fault_lines
-from grader.machine.registers import DIRECTION, TRAP
-from grader.machine.secrecy import kept_secret
+from grader.machine.registers import DIRECTION, TRAP, Registers
+from grader.machine.secrecy import in_registers, kept_secret
 from grader.machine.witness import Witness
 from grader.testing.boots import Boots
 from grader.testing.kernel_error import KernelError, fault_status
@@ -50,6 +51,12 @@ COPIED = 1000 + 16
 
 LITTLE = 8
 """Bytes of the buffer in sweeps."""
+
+FAR_CALL = re.compile(rb"\x9a.{4}\x1f\x00", re.S)
+"""`call 0x1F:anything`."""
+
+STUB_LENGTH = 160
+"""Bytes from `privcall` on in which its far call is looked for."""
 
 STUBS_STACK = 128
 """Bytes of ring 3's stack below a privcall's arguments that are its stub's."""
@@ -305,17 +312,35 @@ def test_a_thread_in_ring_2_lends_its_rights_to_nobody(boot: Boots, build: Build
     witnesses=(Witness.QEMU, Witness.BOCHS),
 )
 def test_flags_and_segments_of_ring_3_do_not_matter(boot: Boots, build: Build) -> None:
-    """A call works with DF, NT and AC set, and with null or odd selectors in ES, FS and GS; a stack pointer that leads
-    into PrivUser gives it no arguments.
+    """A call works with DF, NT and AC set, and with null or odd selectors in ES, FS and GS, also when they are set right
+    before the far call; a stack pointer that leads into PrivUser gives it no arguments.
     """
-    report = boot("flags", role="odd").finish()
+    machine = boot("flags", role="odd")
+    machine.run_to("look_here", program="flags")
+    make_odd_before_the_call(machine)
+    report = machine.finish()
     flags = ["plain", "DF", "NT", "AC", "DF+NT+AC"]
     segments = ["null-ES", "code-ES", "null-FS-GS", "code-FS-GS", "RPL0", "all"]
     wrong = [f"{case}: {copied_in_words(report[case])}" for case in [*flags, *segments] if report[case] != COPIED]
     assert not wrong, f"a call that copies 16 bytes: {'; '.join(wrong)}"
     assert not report["in-ring-2"] & DIRECTION, "a function of PrivUser begins with the direction flag set"
+    late = report["at-the-gate"]
+    assert late in range(DONE, DONE + 100) or ended_by_fault(late), f"calls with odd flags: {in_words(late)}"
+    assert late == DONE, "with flags and segments made odd right before the far call, a call that copies 16 bytes: " + (
+        f"{late - DONE} of 11 went wrong" if late in range(DONE, DONE + 100) else in_words(late)
+    )
     if boot.witness is Witness.BOCHS:
         expect_no_borrowed_arguments(boot, build)
+
+
+def make_odd_before_the_call(machine: Machine) -> None:
+    """Have the stub of the process that is stopped here go through `flags_thunk` instead of its far call."""
+    stub, thunk = machine.symbol("privcall", "flags"), machine.symbol("flags_thunk", "flags")
+    call = FAR_CALL.search(machine.read_virtual(stub, STUB_LENGTH))
+    if call:  # a stub may come to the gate in another way; then the calls are as all others are
+        at = stub + call.start()
+        machine.write_virtual(at, b"\xe9" + word(thunk - at - 5))
+        plant(machine, "flags_back", "flags", word(stub + call.end()))
 
 
 def expect_no_borrowed_arguments(boot: Boots, build: Build) -> None:
@@ -395,18 +420,14 @@ def test_a_call_leaves_nothing_of_privuser_behind(boot: Boots, seed: int) -> Non
     plant(machine, "residue_secret", "residue", other)
     states: list[dict[str, int]] = []
     for call in ("works", "works", "fails", "has a result in memory", "does not exist", "names PrivUser"):
+        now = at_the_gates_end(machine)
+        expect_nothing_in_registers(machine, secret if states else other, f"right after the RETF of a call that {call}")
         machine.run_to("residue_after", program="residue")
-        now = machine.registers()
-        assert now.cpl == 3
-        for name, value in now.general().items():
-            shown = PRIVUSER_START <= value < PRIVUSER_END
-            assert not shown, (
-                f"after a call that {call}, {name.upper()} still holds {value:#010x}, an address in PrivUser"
-            )
+        expect_nothing_in_registers(machine, secret if states else other, f"after a call that {call}")
         kept_secret(machine, secret if states else other, f"after a call that {call}, the secret")
-        states.append({"EAX": now.eax, "ECX": now.ecx, "EDX": now.edx, "EFLAGS": now.eflags & STATUS_FLAGS})
+        states.append({**now.general(), "eflags": now.eflags & STATUS_FLAGS})
         plant(machine, "residue_secret", "residue", secret)
-    differing = [name for name in states[0] if states[0][name] != states[1][name]]
+    differing = [name.upper() for name in states[0] if states[0][name] != states[1][name]]
     assert not differing, f"after the same call with another secret, another value is in {', '.join(differing)}"
     machine.run_to("look_here", program="residue")
     kept_secret(machine, secret)
@@ -417,6 +438,24 @@ def test_a_call_leaves_nothing_of_privuser_behind(boot: Boots, seed: int) -> Non
     left = report["direct"] - DONE
     assert not 0 < left <= 8, f"called without the stub, the gate leaves addresses in PrivUser in {left} registers"
     assert left == 0 or ended_by_fault(report["direct"]), f"called without the stub: {in_words(report['direct'])}"
+
+
+def at_the_gates_end(machine: Machine) -> Registers:
+    """Run to the first instruction in ring 3 after the next call through the gate."""
+    machine.run_to(machine.read_u32(PRIVUSER_START + 4))
+    machine.run_to(machine.read_u32(machine.registers().esp))  # the processor pushed it last
+    return machine.registers()
+
+
+def expect_nothing_in_registers(machine: Machine, secret: bytes, when: str) -> None:
+    """Fail when ring 3 has a register with a word of the secret or an address in PrivUser."""
+    now = machine.registers()
+    assert now.cpl == 3
+    for name, value in now.general().items():
+        shown = PRIVUSER_START <= value < PRIVUSER_END
+        assert not shown, f"{when}, {name.upper()} still holds {value:#010x}, an address in PrivUser"
+    leaks = in_registers(machine, secret)
+    assert not leaks, f"{when}, a word of the secret is in {leaks[0]}"
 
 
 def drawn_secrets(seed: int) -> tuple[bytes, bytes]:
