@@ -31,7 +31,7 @@ from grader.machine.faults import EmulatorGone, NotAsRequired, NotOnThisMachine
 from grader.machine.firmware import bios, option_rom
 from grader.machine.keyboard import scan_codes
 from grader.machine.qemu import Qemu
-from grader.machine.report import ENTRY, LOG_MAX, Report, agreed, reports_in_memory, reports_on_console
+from grader.machine.report import ENTRY, LOG_MAX, Report, agreed, reports_in_memory, reports_on_console, unfinished_line
 from grader.machine.symbols import SymbolTable
 from grader.machine.witness import Witness
 
@@ -244,7 +244,7 @@ class Machine(Execution):
         count = self.read_u32(self.symbol("probe_log_count", probe))
         size = min(count, LOG_MAX) * ENTRY.size
         log = reports_in_memory(count, self.read_virtual(self.symbol("probe_log", probe), size))
-        return agreed(log, reports_on_console(self.serial))
+        return agreed(log, reports_on_console(self.serial), unfinished_line(self.serial))
 
     # Interference
 

@@ -15,6 +15,7 @@ LOG_MAX = 128
 """Entries of `probe_log`."""
 
 _LINE = re.compile(rb"^probe ([!-<>-~]{1,15})=0x([0-9a-f]{8})\r?$", re.M)
+_LAST_LINE = re.compile(rb"(?:^|\n)(probe [^\r\n]*)\r?$")
 
 
 class Report(Mapping[str, int]):
@@ -69,15 +70,26 @@ def reports_in_memory(count: int, data: bytes) -> list[tuple[str, int]]:
     return entries
 
 
-def agreed(memory: Sequence[tuple[str, int]], console: Sequence[tuple[str, int]]) -> Report:
+def unfinished_line(output: bytes) -> str:
+    """What the console's last line, without its end, has of a report; empty when the output ends otherwise."""
+    found = _LAST_LINE.search(output)
+    return found[1].decode("ascii", "replace") if found else ""
+
+
+def agreed(
+    memory: Sequence[tuple[str, int]], console: Sequence[tuple[str, int]], unfinished: str = ""
+) -> Report:
     """The report of a probe whose log is `memory`, if the console says the same in the same order.
 
-    Other probes may have reported in between. Raises NotAsRequired, naming the first report that differs.
+    Other probes may have reported in between. `unfinished`: how the console's output ends, if in the midst of a report.
+    Raises NotAsRequired, naming the first report that differs.
     """
     lines = iter(console)
     for key, value in memory:
         if not any(line == (key, value) for line in lines):
             said = ", ".join(f"{found:#x}" for name, found in console if name == key) or "nothing"
+            if unfinished and f"probe {key}=0x{value:08x}".startswith(unfinished):
+                said += f" but the beginning of that report, its last line: {unfinished!r}"
             raise NotAsRequired(
                 f"the two witnesses disagree: the probe's memory holds {key}={value:#x}, the console said {said}"
             )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from grader.machine.faults import NotAsRequired
-from grader.machine.report import ENTRY, Report, agreed, reports_in_memory, reports_on_console
+from grader.machine.report import ENTRY, Report, agreed, reports_in_memory, reports_on_console, unfinished_line
 
 CONSOLE = b"539kernel\nprobe first=0x00000001\r\nprobe other=0x000000ff\nprobe first=0xfffffff6\nnot probe x=0x1\n"
 
@@ -42,6 +42,18 @@ def test_they_disagree(memory: list[tuple[str, int]]) -> None:
     """Another value, another order, a report that only one knows."""
     with pytest.raises(NotAsRequired, match="the two witnesses disagree"):
         agreed(memory, reports_on_console(CONSOLE))
+
+
+@pytest.mark.parametrize("end", ["probe miss", "probe missing=0x0000"])
+def test_a_report_that_is_not_finished(end: str) -> None:
+    """The console ends in the midst of the report that is missing: the failure says so, and of no other."""
+    unfinished = unfinished_line(CONSOLE + end.encode())
+    assert unfinished == end
+    with pytest.raises(NotAsRequired, match="the beginning of that report, its last line: 'probe miss"):
+        agreed([("missing", 1)], [], unfinished)
+    with pytest.raises(NotAsRequired, match="the console said nothing$"):
+        agreed([("first", 2)], [], unfinished)
+    assert unfinished_line(CONSOLE) == ""
 
 
 def test_a_value_that_was_never_reported() -> None:
