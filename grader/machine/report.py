@@ -76,9 +76,7 @@ def unfinished_line(output: bytes) -> str:
     return found[1].decode("ascii", "replace") if found else ""
 
 
-def agreed(
-    memory: Sequence[tuple[str, int]], console: Sequence[tuple[str, int]], unfinished: str = ""
-) -> Report:
+def agreed(memory: Sequence[tuple[str, int]], console: Sequence[tuple[str, int]], unfinished: str = "") -> Report:
     """The report of a probe whose log is `memory`, if the console says the same in the same order.
 
     Other probes may have reported in between. `unfinished`: how the console's output ends, if in the midst of a report.

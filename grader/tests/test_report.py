@@ -51,7 +51,7 @@ def test_a_report_that_is_not_finished(end: str) -> None:
     assert unfinished == end
     with pytest.raises(NotAsRequired, match="the beginning of that report, its last line: 'probe miss"):
         agreed([("missing", 1)], [], unfinished)
-    with pytest.raises(NotAsRequired, match="the console said nothing$"):
+    with pytest.raises(NotAsRequired, match=r"the console said nothing$"):
         agreed([("first", 2)], [], unfinished)
     assert unfinished_line(CONSOLE) == ""
 

@@ -22,6 +22,10 @@ static uint8_t source[LENGTH + 1], target[LENGTH + 1];
 /* What the call is made with. */
 uint32_t flags_given, es_given, fs_given, gs_given;
 
+/* What `flags_thunk` makes of them at the far call; after it comes flags_back, says the grader. */
+uint32_t late_flags, late_es, late_fs, late_gs;
+const void *volatile flags_back;
+
 /* privcall(number, a, b, c, d) with the given flags and segment registers. */
 int call_with(uint32_t number, uint32_t a, uint32_t b, uint32_t c, uint32_t d);
 __asm__(".text\n"
@@ -46,8 +50,6 @@ __asm__(".text\n"
 
 /* Where the grader has the stub jump in the place of its far call: the flags and segments are as
  * odd as they can be at the gate, whatever the stub has made of them. */
-const void *volatile flags_back = 0; /* the grader writes here what follows the far call */
-uint32_t late_flags, late_es, late_fs, late_gs;
 void flags_thunk(void);
 __asm__(".text\n"
         "flags_thunk:\n"
