@@ -13,6 +13,7 @@ set, and an alias of the memory counts too.
 from __future__ import annotations
 
 import re
+import select
 import time
 from dataclasses import dataclass
 
@@ -37,6 +38,7 @@ _BREAKPOINTS_MAX = 16  # BX_DBG_MAX_LIN_BPOINTS
 _GLANCE_EVERY = 0.3  # seconds of the host between looks at a machine that does not stop
 _ACCESS_MAX = 8  # bytes
 _SLICE_LEAST, _SLICE, _SLICE_MAX = 2_000, 20_000, 2_000_000  # ticks after which COM1 is looked at
+_INTERRUPT_AGAIN = 0.5  # seconds of the host after which an interrupt was lost
 _TRIES_TO_REST = 10
 _REST = 0.002  # seconds of the host, in which an idle guest waits for many interrupts
 _SHUTDOWN = 2  # activity_state of a processor after a triple fault
@@ -76,8 +78,9 @@ class Bochs:
         self._input = bytearray()
         self._slice = 0
         self._asked_to_stop = False
-        self._glanced = 0.0
-        self._glancing = False
+        self._resumed = 0.0
+        self._interrupted = 0.0
+        """When an interrupt was sent that is not answered yet; 0: none."""
         self._ending: Ending | None = None
         self._reset_at = 0
 
@@ -238,8 +241,7 @@ class Bochs:
         if now >= self._slice:  # else the last one is still to come
             self._slice = now + (_SLICE if self._input else min(_SLICE_MAX, max(_SLICE_LEAST, now)))
             self._console.ask(f"sba {self._slice}")
-        self._glancing = False
-        self._glanced = time.monotonic()
+        self._resumed = time.monotonic()
         self._console.send("c")
 
     def _give_input(self) -> None:
@@ -256,13 +258,30 @@ class Bochs:
 
     def stopped(self) -> StopReply | None:
         """Why the guest stopped, or None while it runs. A stop that nobody asked for is not told but gone over."""
-        said = self._console.answer()
+        said = self._answer()
         if said is None:
             return None
         reply = self._reply(said)
         if reply is None:
             self._go_on()
         return reply
+
+    def _answer(self) -> str | None:
+        """What Bochs said when it stopped; None when it has not."""
+        if not self._interrupted:
+            return self._console.answer()
+        said = self._console.answer_before_mark()
+        if said is not None:
+            self._interrupted = 0.0
+        elif time.monotonic() - self._interrupted > _INTERRUPT_AGAIN:
+            self._halt()
+        return said
+
+    def _halt(self) -> None:
+        """Interrupt the guest. It may have stopped by itself just now, or not have begun: `_answer` copes with both."""
+        self.process.interrupt()
+        self._console.mark()
+        self._interrupted = time.monotonic()
 
     def _reply(self, said: str) -> StopReply | None:
         """What a stop was; None when it means nothing."""
@@ -292,8 +311,10 @@ class Bochs:
                 return
             self._console.send("c")
             time.sleep(_REST)
-            self.process.interrupt()
-            self._console.wait()
+            self._halt()
+            while self._answer() is None:
+                if select.select([self._console], [], [], _INTERRUPT_AGAIN)[0]:
+                    self._console.fill()
 
     def _halted_for_good(self) -> bool:
         """Whether the processor is halted and no interrupt can end that."""
@@ -318,7 +339,8 @@ class Bochs:
     def stop(self) -> None:
         """Have the guest stopped soon."""
         self._asked_to_stop = True
-        self.process.interrupt()
+        if not self._interrupted:
+            self._halt()
 
     def exceptions(self) -> tuple[list[LoggedException], bool]:
         """When it logs them: the exceptions so far, and whether a triple fault was among them."""
@@ -357,9 +379,8 @@ class Bochs:
 
     def looks_expired(self) -> bool:
         """Never, but a machine that did not stop for a second is stopped and looked at (`_reply`)."""
-        if not self._glancing and time.monotonic() - self._glanced > _GLANCE_EVERY:
-            self._glancing = True
-            self.process.interrupt()
+        if not self._interrupted and time.monotonic() - self._resumed > _GLANCE_EVERY:
+            self._halt()
         return False
 
     def overran(self) -> bool:

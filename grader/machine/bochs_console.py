@@ -8,6 +8,7 @@ guest writes comes here.
 from __future__ import annotations
 
 import os
+import re
 import select
 import time
 from collections.abc import Sequence
@@ -17,6 +18,7 @@ from grader.machine.faults import EmulatorGone
 
 _AT_ONCE = 64  # lines sent ahead of their answers: they and the answers' beginnings fit into the pipes
 _CHUNK = 1 << 16
+_FIRST_MARK = 539_000
 
 
 class Console:
@@ -28,6 +30,7 @@ class Console:
         self._timeout = reply_timeout
         self._received = bytearray()
         self._prompt = 1
+        self._mark = _FIRST_MARK
 
     def fileno(self) -> int:
         """The descriptor that becomes readable when Bochs says something."""
@@ -73,6 +76,23 @@ class Console:
         del self._received[: end + len(prompt)]
         self._prompt += 1
         return said.partition(b"\n")[2].decode("utf-8", "replace")
+
+    def mark(self) -> None:
+        """Ask for something that comes up nowhere else, for `answer_before_mark`.
+
+        To be done after an interrupt: when it comes while Bochs reads a line, Bochs forgets what it has read of it.
+        """
+        self._mark += 1
+        self.send(f"? {self._mark}")
+
+    def answer_before_mark(self) -> str | None:
+        """All that was said before the answer to the last `mark`; None when that is not there yet."""
+        found = re.search(rb"^0x[0-9a-f]+ %d\n<bochs:(\d+)> " % self._mark, bytes(self._received), re.M)
+        if found is None:
+            return None
+        del self._received[: found.end()]
+        self._prompt = int(found[1]) + 1
+        return found.string[: found.start()].partition(b"\n")[2].decode("utf-8", "replace")
 
     def wait(self) -> str:
         """The next answer; waits for it."""

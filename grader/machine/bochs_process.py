@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import select
 import shutil
 import signal
 import subprocess
@@ -21,7 +22,7 @@ from grader.machine.bochs_state import PARTS
 from grader.machine.control import INSTRUCTIONS_PER_SECOND
 from grader.machine.disk import Disk
 from grader.machine.emulator import Setup, unnamed_file
-from grader.machine.faults import NotOnThisMachine
+from grader.machine.faults import EmulatorGone, NotOnThisMachine
 from grader.machine.firmware import rom_with_disk
 from grader.machine.serial import Bounded, SerialLine, roomy_pipe
 
@@ -33,17 +34,20 @@ LIMITS = Limits(address_space=1 << 30, cpu_seconds=120, file_size=64 << 20, proc
 HEADS, SECTORS = 16, 63
 CYLINDER_BYTES = HEADS * SECTORS * 512
 
+_ANSWER_SECONDS = 60.0
+
 _DEVICES = ("cpu0", "pic", "pit", "cmos", "dma")
 
 START_OF_TIME = 1704067200  # 2024-01-01, as in QEMU
 
-# A line on standard error, which Bochs does not need, interrupts the guest; its end ends Bochs, if it still runs.
+# A line on standard error, which Bochs does not need, interrupts the guest, and is answered when that was done; its end
+# ends Bochs, if it still runs.
 # Each part of Bochs's state is restored from the one file that is ours (`bochs_state`).
 SCRIPT = f"""
 p=$$
 for part in {" ".join(PARTS)}; do ln -s "/dev/fd/$2" "$3/$part" & done
 wait
-(while read -r _; do kill -INT $p; done; kill -KILL $p) <&2 >/dev/null &
+(while read -r _; do kill -INT $p; echo; done; kill -KILL $p) <&2 >"/dev/fd/$4" &
 exec "$0" -q -f "/dev/fd/$1" 2>/dev/null
 """
 
@@ -105,9 +109,10 @@ class BochsProcess:
         self._disk = unnamed_file(image.ljust(cylinders * CYLINDER_BYTES, b"\0"))
         self._log, log = roomy_pipe()
         self._interrupt_end, self._interrupt = os.pipe()
+        self._interrupted, interrupted = os.pipe()
         rom = unnamed_file(rom_with_disk(image))
         os.set_blocking(self._log, False)
-        for pipe in (log, self.serial.guest_output):
+        for pipe in (log, self.serial.guest_output, interrupted):
             os.fchmod(pipe, 0o666)  # Bochs, as another user, opens them by name
         text = settings(setup, self._disk, cylinders, rom, self.serial.guest_output, log)
         configuration = unnamed_file(text.encode())
@@ -117,9 +122,10 @@ class BochsProcess:
         """Where Bochs finds the parts of its state."""
         if self._own_folder:
             Path(self._own_folder).chmod(0o777)
-        passed = [configuration, self.state, self._disk, rom, self.serial.guest_output, log]
+        passed = [configuration, self.state, self._disk, rom, self.serial.guest_output, log, interrupted]
         confined = sandbox if sandbox is not None else Sandbox(False, "")
-        arguments = ["/bin/sh", "-c", SCRIPT, program, str(configuration), str(self.state), self.folder]
+        numbers = (str(configuration), str(self.state), self.folder, str(interrupted))
+        arguments = ["/bin/sh", "-c", SCRIPT, program, *numbers]
         try:
             self.process = confined.popen(
                 arguments,
@@ -133,7 +139,7 @@ class BochsProcess:
             self._release()
             raise Ungradable(f"Bochs cannot be started: {error}") from error
         finally:
-            for descriptor in (configuration, rom, log, self._interrupt_end):
+            for descriptor in (configuration, rom, log, self._interrupt_end, interrupted):
                 os.close(descriptor)
             self.serial.started()
 
@@ -154,9 +160,15 @@ class BochsProcess:
         return True
 
     def interrupt(self) -> None:
-        """Have the guest stopped."""
-        with contextlib.suppress(BrokenPipeError):
+        """Have the guest stopped. Returns when the signal was sent. Raises Ungradable, EmulatorGone."""
+        try:
             os.write(self._interrupt, b"\n")
+        except BrokenPipeError as error:
+            raise EmulatorGone() from error
+        if not select.select([self._interrupted], [], [], _ANSWER_SECONDS)[0]:
+            raise Ungradable("Bochs cannot be interrupted")
+        if not os.read(self._interrupted, 1):
+            raise EmulatorGone()
 
     def disk(self) -> bytes:
         """The present contents of the guest's disk."""
@@ -185,7 +197,7 @@ class BochsProcess:
         self.serial.close()
         if self._own_folder:
             shutil.rmtree(self._own_folder, ignore_errors=True)
-        for descriptor in (self._log, self._disk, self.state, self._interrupt):
+        for descriptor in (self._log, self._disk, self.state, self._interrupt, self._interrupted):
             with contextlib.suppress(OSError):
                 os.close(descriptor)
 
