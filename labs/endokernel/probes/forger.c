@@ -34,6 +34,30 @@ static _Noreturn void jump_away(uint32_t place)
     __builtin_unreachable();
 }
 
+/* Each of the numbers that are between the stub and the monitor, by itself: with `first` in one
+ * register and `other` in the rest, as whoever has read another's stub might try. */
+static int call_monitor(uint32_t number, uint32_t place, uint32_t first, uint32_t other)
+{
+    uint32_t words[5];
+    for (uint32_t i = 0; i < 5; i++)
+        words[i] = i == place ? first : other;
+    return system_call(number, words[0], words[1], words[2], words[3], words[4]);
+}
+
+/* Ends as HARMFUL when one of these calls has given it what is the vault's. */
+static int call_monitor_in_all_ways(uint32_t number)
+{
+    for (uint32_t place = 0; place < 5; place++) {
+        call_monitor(number, place, VAULT, (uint32_t)loot);
+        if (read_secret() >= 0)
+            return HARMFUL;
+        call_monitor(number, place, (uint32_t)loot, VAULT);
+        if (read_secret() >= 0)
+            return HARMFUL;
+    }
+    return HARMLESS;
+}
+
 static volatile uint32_t resumed;
 
 static void forging_thread(uint32_t place)
@@ -44,11 +68,22 @@ static void forging_thread(uint32_t place)
     exit(0);
 }
 
+/* The same by a system call, after which it goes on where it is. */
+static void calling_thread(uint32_t number)
+{
+    while (asleep == 0)
+        yield();
+    call_monitor(number, 0, MAIN, ENTRY_COUNT);
+    if (read_secret() >= 0)
+        print("took another's rights\n");
+    exit(0);
+}
+
 /* A second thread takes the return that the first one is owed. */
-static int steal_return(uint32_t place)
+static int steal_return(void (*thief)(uint32_t), uint32_t argument)
 {
     static uint8_t stack[2048] __attribute__((aligned(16)));
-    thread_create(forging_thread, stack + sizeof stack, place);
+    thread_create(thief, stack + sizeof stack, argument);
     in(VAULT, DO_SLEEP_NESTED, 6, 1);
     return read_secret() >= 0 ? HARMFUL : HARMLESS;
 }
@@ -74,6 +109,8 @@ static int inherit_return(uint32_t place)
     return read_secret() >= 0 ? HARMFUL : HARMLESS;
 }
 
+#define FORGERIES 13u
+
 /* Returns that nobody is owed, and returns to another place than the one that is. */
 static int forge(void)
 {
@@ -94,10 +131,18 @@ static int forge(void)
     case 3:
         return call_on_the_vaults_stack();
     case 4:
-        return steal_return(place);
+        return steal_return(forging_thread, place);
     case 5: /* the module jumps to code of its own */
         in(MODULE, DO_JUMP, (uint32_t)loot, 0);
         return HARMFUL;
+    case 6:
+    case 7:
+    case 8:
+        return call_monitor_in_all_ways(MONITOR_CALL_FIRST + crew.a - 6);
+    case 9:
+    case 10:
+    case 11:
+        return steal_return(calling_thread, MONITOR_CALL_FIRST + crew.a - 9);
     default:
         return inherit_return(place);
     }
@@ -107,10 +152,10 @@ static int forge(void)
  * itself is ended. */
 static void forge_in(uint32_t first, uint32_t last)
 {
-    int pids[8];
+    int pids[FORGERIES];
     for (uint32_t way = first; way <= last; way++)
         pids[way] = crew_start("forge", way, 0);
-    sleep(12);
+    sleep(16);
     for (uint32_t way = first; way <= last; way++) {
         kill((uint32_t)pids[way]);
         probe_report("forgery", (uint32_t)crew_wait(pids[way]));
@@ -119,8 +164,8 @@ static void forge_in(uint32_t first, uint32_t last)
 
 static int forgeries(void)
 {
-    forge_in(0, 5);
-    forge_in(6, 6); /* alone: nobody else takes the dead thread's place */
+    forge_in(0, FORGERIES - 2);
+    forge_in(FORGERIES - 1, FORGERIES - 1); /* alone: nobody else takes the dead thread's place */
     probe_report("vault", (uint32_t)in(VAULT, DO_SECRET, 0, 0));
     probe_finish();
     return 0;

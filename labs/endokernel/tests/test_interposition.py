@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from grader.builds.filesystem539 import read_filesystem
 from grader.builds.image import filesystem_of
-from grader.machine import Machine
+from grader.machine import Machine, Report
 from grader.machine.witness import Witness
 from grader.testing.boots import Boots, program
 from grader.testing.kernel_error import KILLED_STATUS, KernelError
@@ -41,6 +41,17 @@ def check_is_in_monitor(machine: Machine) -> None:
     assert stack.present
     assert stack.writable
     assert not stack.user
+
+
+def named(word: int) -> str:
+    """What a call returned: the error's name, or the number."""
+    return KernelError(word).name if word in tuple(KernelError) else f"{word:#x}"
+
+
+def check_are_denied(report: Report, *keys: str) -> None:
+    """These calls of the probe, by the names that it reports them with, returned E_PERMISSION."""
+    for key in keys:
+        assert report[key] == E_PERMISSION, f"{key}: {named(report[key])} in place of E_PERMISSION"
 
 
 def stops(machine: Machine, *places: int) -> int:
@@ -113,16 +124,20 @@ def test_a_mediated_call_gives_and_leaves_what_the_kernels_would(boot: Boots) ->
     usually="the monitor passes every call on, or denies a call after it was performed",
 )
 def test_a_call_that_the_policy_does_not_allow_is_denied(boot: Boots) -> None:
-    """Calls without a bit in the domain's `calls` are E_PERMISSION and do nothing; calls with one work, and so does
-    exit, which needs none.
+    """Calls without a bit in the domain's `calls` are E_PERMISSION and do nothing, be their number what it may; calls
+    with one work, and so does exit, which needs none.
     """
-    machine = boot("interposed", role="forbidden", files={"doomed": b"still here"})
+    machine = boot("interposed", role="forbidden", programs={"sealed": "sealed"}, files={"doomed": b"still here"})
+    machine.send(b"a line for a forbidden read\n")
     report = machine.finish()
-    for call in ("getpid", "kill", "delete", "shutdown"):
-        assert report[call] == E_PERMISSION
+    check_are_denied(report, "getpid", "kill", "delete", "shutdown", "open")
+    number = report["sealed"]
+    assert number == HARMLESS, f"a call without a bit in `calls` was not E_PERMISSION: number {number:#x}"
     assert report["victim"] == 77, "the victim of a kill that was denied did not live to its own end"
     assert report["nonce"] == machine.nonce
-    assert "doomed" in read_filesystem(filesystem_of(machine.disk()))
+    files = read_filesystem(filesystem_of(machine.disk()))
+    assert "doomed" in files
+    assert "planted" not in files
 
 
 @graded(
@@ -306,10 +321,10 @@ def test_the_monitors_memory_is_no_buffer(boot: Boots) -> None:
     """Whatever call is given PrivUser memory for a buffer, wholly, in part or around the end of memory, is refused, and
     nothing of it is printed or written; ordinary buffers right beside it are good.
     """
-    machine = boot("interposed", role="buffers")
+    machine = boot("borders", role="buffers")
     secret = b"treasure %08x" % (machine.nonce ^ 0xFFFFFFFF)
-    machine.run_to("buffers_begin", program="interposed")
-    place = machine.walk(machine.symbol("treasure", "interposed")).physical
+    machine.run_to("buffers_begin", program="borders")
+    place = machine.walk(machine.symbol("treasure", "borders")).physical
     assert place is not None
     machine.write_physical(place, secret)
     report = machine.finish()
@@ -333,8 +348,8 @@ def test_nothing_is_mapped_over_the_monitor(boot: Boots) -> None:
     """Mapping, unmapping or growing memory over PrivUser, holes included, is refused as a whole; memory next to it is
     the program's.
     """
-    machine = boot("interposed", role="maps")
-    machine.run_to("maps_begin", program="interposed")
+    machine = boot("borders", role="maps")
+    machine.run_to("maps_begin", program="borders")
     before = privuser_pages(machine)
     report = machine.finish()
     assert report["refusals"] == report["attempts"] == 11
