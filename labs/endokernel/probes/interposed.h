@@ -1,5 +1,6 @@
 /*
- * What the probe `interposed` and its PrivUser part agree on: the functions of its privcall table.
+ * What the probes `interposed` and `borders` and their PrivUser part agree on: the functions of the
+ * privcall table.
  */
 #ifndef INTERPOSED_H
 #define INTERPOSED_H

@@ -1,0 +1,4 @@
+/*
+ * The PrivUser of the probe `borders`.
+ */
+#include "interposed_policy.h"
