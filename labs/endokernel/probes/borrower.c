@@ -4,6 +4,8 @@
  */
 #include "domains.h"
 
+#include "lab_calls.h"
+
 static uint8_t module_buffer[600] DOMAIN_DATA(2) = {2};
 static char vaults_line[] DOMAIN_DATA(1) = "a line of the vault's\n";
 
@@ -79,6 +81,13 @@ static void try_buffers(uint32_t domain, uint32_t place)
     must_fail(call_in(MODULE, SYSTEM_CALL_READ_HANDLE, (uint32_t)handle, place, 0, 16));
     must_fail(call_in(MODULE, SYSTEM_CALL_HANDLE_NAME, (uint32_t)handle, place, 16, 0));
     must_fail(call_in(domain, SYSTEM_CALL_CREATE_FILE, (uint32_t) "diary", place, 16, 0));
+    must_fail(call_in(domain, SYSTEM_CALL_LIST_FILES, place, 1, 0, 0));
+    must_fail(call_in(domain, SYSTEM_CALL_READ, place, 16, 0, 0));
+    must_fail(call_in(domain, LAB_CALL_ANSWER, 0, place, 0, 0));
+    must_fail(call_in(domain, LAB_CALL_THREAD_CREATE, (uint32_t)loot, place + 64, 0, 0));
+    must_fail(call_in(domain, SYSTEM_CALL_PARAMETER, place, (uint32_t)shared, 16, 0));
+    must_fail(call_in(MODULE, SYSTEM_CALL_LINK_FILE, (uint32_t) "public", place, 0, 0));
+    must_fail(call_in(MODULE, SYSTEM_CALL_OPEN_FILE, place, 0, 0, 0));
     call_in(MODULE, SYSTEM_CALL_CLOSE_HANDLE, (uint32_t)handle, 0, 0, 0);
 }
 
@@ -105,9 +114,13 @@ static int buffers(void)
         try_maps(domain, region - PAGE, 2 * PAGE);
         try_maps(domain, DOMAIN_BASE(THIRD) - PAGE, 2 * PAGE);
         try_maps(domain, PRIVUSER_START, PAGE);
+        try_maps(domain, DOMAIN_BASE(6), PAGE);
+        try_maps(domain, DOMAIN_BASE(7), PAGE);
+        try_maps(domain, DOMAIN_BASE(DOMAINS_MAX) - PAGE, 2 * PAGE);
     }
     probe_report("attempts", attempts);
     probe_report("refusals", refusals);
+    probe_report("unused", (uint32_t)crew_wait(crew_start_program("filer", "maps", 0, 0)));
     int handle = open_in(MODULE, "public");
     probe_report("own", (uint32_t)call_in(MODULE, SYSTEM_CALL_READ_HANDLE, (uint32_t)handle,
                                           (uint32_t)module_buffer, 0, PART));

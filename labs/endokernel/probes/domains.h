@@ -9,6 +9,7 @@
 #include "domain.h"
 #include "modules.h"
 #include "privuser.h"
+#include "thread.h"
 
 #define PAGE 0x1000u
 #define PART 100u
@@ -160,6 +161,8 @@ int entry_do(uint32_t what, uint32_t b, uint32_t c)
         if (asleep != 0)
             print("returned to too early\n");
         return 0;
+    case DO_THREAD:
+        return thread_create((void (*)(uint32_t))b, (void *)c, 0);
     case DO_LEAVE:
         exit(0);
     case DO_LEAVE_NESTED:

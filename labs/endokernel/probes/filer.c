@@ -73,6 +73,12 @@ static int rights(void)
     probe_report("delete_inbox", (uint32_t)delete_file("inbox"));
     probe_report("read_trash", (uint32_t)read_by_name("trash"));
     probe_report("open_trash", (uint32_t)read_by_handle("trash"));
+    int trash = open_file("trash");
+    probe_report("trash_handle", (uint32_t)trash);
+    close_handle(trash);
+    probe_report("link_secret", (uint32_t)link_file("secret", "mine"));
+    probe_report("link_trash", (uint32_t)link_file("trash", "mine"));
+    probe_report("link_public", (uint32_t)link_file("public", "ours"));
     probe_report("delete_trash", (uint32_t)delete_file("trash"));
     probe_report("new_trash", (uint32_t)create_file("trash", page, sizeof page));
     probe_report("new_public", (uint32_t)create_file("public", page, sizeof page));
@@ -253,6 +259,8 @@ static int buffers(void)
         must_fail(read_file(bad, buffer, 0, 16));
         must_fail(create_file(bad, buffer, 16));
         must_fail(delete_file(bad));
+        must_fail(link_file(bad, "alias"));
+        must_fail(link_file("public", bad));
     }
     for (uint32_t i = 0; i < sizeof places / sizeof places[0]; i++) {
         void *bad = (void *)places[i];
@@ -273,6 +281,22 @@ static int buffers(void)
     probe_report("secret", (uint32_t)read_by_name("secret"));
     probe_finish();
     return 0;
+}
+
+/* Mappings over regions of domains that this program does not have, from memory before them too. */
+static int maps(void)
+{
+    const uint32_t places[][2] = {
+        {DOMAIN_BASE(1), 1}, {DOMAIN_BASE(1) - PAGE, 2}, {DOMAIN_BASE(1) - 2 * PAGE, 3},
+        {DOMAIN_BASE(4), 1}, {DOMAIN_BASE(7), 1},        {DOMAIN_BASE(DOMAINS_MAX) - PAGE, 2},
+    };
+    for (uint32_t i = 0; i < sizeof places / sizeof places[0]; i++)
+        if (memory_map((void *)places[i][0], places[i][1] * PAGE) >= 0)
+            return (int)i;
+    if (memory_map((void *)(DOMAIN_BASE(1) - PAGE), PAGE) < 0 ||
+        memory_map((void *)DOMAIN_BASE(DOMAINS_MAX), PAGE) < 0)
+        return -1;
+    return HARMLESS;
 }
 
 /* The grader stops here. */
@@ -322,7 +346,7 @@ int main(const char *argument)
         {"denials", denials}, {"deletes", deletes},
         {"thief", thief},     {"inheritance", inheritance},
         {"buffers", buffers}, {"numbers", numbers},
-        {NULL, NULL},
+        {"maps", maps},       {NULL, NULL},
     };
     return crew_play("filer", argument, roles);
 }

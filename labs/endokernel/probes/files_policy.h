@@ -22,7 +22,8 @@ const file_rule_t file_rules[] = {
     {0, "diary", RIGHT_READ | RIGHT_CREATE | RIGHT_DELETE},
     {0, "inbox", RIGHT_CREATE},
     {0, "trash", RIGHT_DELETE},
-    {0, "ledger", RIGHT_READ | RIGHT_DELETE},
+    {0, "ledger", RIGHT_DELETE}, /* with the next rule, both */
+    {0, "ledger", RIGHT_READ},
     {1, "public", RIGHT_CREATE | RIGHT_DELETE}, /* not domain 0's either */
     {0, "nickname", RIGHT_READ | RIGHT_DELETE},
 };

@@ -2,7 +2,6 @@
  * A program of several domains (modules_policy.h), which call one another as they may.
  */
 #include "domains.h"
-#include "thread.h"
 
 /* Who gets the secret, and who gets what the vault makes of it. */
 static int secret(void)
@@ -215,6 +214,54 @@ static int start_thread(void (*function)(uint32_t), uint32_t number)
     return pid;
 }
 
+static volatile int born;
+
+/* A thread is in the domain of whoever made it: the vault's reads the secret. */
+static void born_thread(uint32_t unused)
+{
+    (void)unused;
+    born = read_secret();
+    exit(0);
+}
+
+static int born_in(uint32_t domain)
+{
+    static uint8_t stack[2048] __attribute__((aligned(16)));
+    born = 0;
+    crew_wait(in(domain, DO_THREAD, (uint32_t)born_thread, (uint32_t)(stack + sizeof stack)));
+    return born;
+}
+
+#define CROWD 24u
+
+static volatile int crowded[CROWD];
+
+static void crowded_thread(uint32_t number)
+{
+    crowded[number] = in(number % 2 == 0 ? VAULT : MODULE, DO_SLEEP, 3, 1000 * number);
+    exit(0);
+}
+
+/* More threads than two domains have stacks for: each sleeps on its own stack, or is told that there
+ * is none. Returns how many got another answer. */
+static uint32_t crowd(void)
+{
+    static uint8_t stacks[CROWD][1024] __attribute__((aligned(16)));
+    int pids[CROWD];
+    uint32_t wrong = 0, slept = 0;
+    for (uint32_t i = 0; i < CROWD; i++)
+        pids[i] = thread_create(crowded_thread, stacks[i] + sizeof stacks[i], i);
+    while (asleep < 2 * DOMAIN_THREADS)
+        yield();
+    wrong += domain_call(FIFTH, ENTRY_LOOK, 1, 2, 3) != 1 + 3 * 2 + 5 * 3; /* not its depth */
+    for (uint32_t i = 0; i < CROWD; i++) {
+        crew_wait(pids[i]);
+        slept += crowded[i] == (int)(1000 * i);
+        wrong += crowded[i] != (int)(1000 * i) && crowded[i] != E_FULL;
+    }
+    return slept < 2 * DOMAIN_THREADS ? CROWD : wrong;
+}
+
 /* Four threads in one domain at once, while the first thread stays outside. */
 static int threads(void)
 {
@@ -242,6 +289,9 @@ static int threads(void)
         probe_report("right", (uint32_t)told[i].slept);
         probe_report("outside", (uint32_t)told[i].secret);
     }
+    probe_report("born_in_vault", (uint32_t)born_in(VAULT));
+    probe_report("born_in_module", (uint32_t)born_in(MODULE));
+    probe_report("crowd", crowd());
     probe_finish();
     return 0;
 }

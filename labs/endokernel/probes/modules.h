@@ -39,6 +39,7 @@ enum {
     DO_DAMAGE_MORE,  /* overwrites that too */
     DO_RETURNS,      /* the address that the entry returns to */
     DO_SLEEP_NESTED, /* has MODULE sleep b ticks; says when it is returned to too early */
+    DO_THREAD,       /* starts a thread of function b, on the stack that ends at c */
     DO_LEAVE,        /* ends the thread */
     DO_LEAVE_NESTED, /* has MODULE end the thread; says when it is returned to */
 };

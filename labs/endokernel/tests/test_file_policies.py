@@ -10,7 +10,7 @@ import pytest
 
 from grader.builds.filesystem539 import CorruptFilesystem, read_filesystem
 from grader.builds.image import filesystem_of
-from grader.machine import Machine
+from grader.machine import Machine, Report
 from grader.testing import seeds
 from grader.testing.boots import Boots
 from grader.testing.kernel_error import KernelError
@@ -80,6 +80,17 @@ def boot_filed(boot: Boots, known: bytes, secret: bytes, seed: int) -> Start:
     return start
 
 
+def named(word: int) -> str:
+    """What a call returned: the error's name, or the number."""
+    return KernelError(word).name if word in tuple(KernelError) else f"{word:#x}"
+
+
+def check_are_denied(report: Report, *keys: str) -> None:
+    """These calls of the probe, by the names that it reports them with, returned E_PERMISSION."""
+    for key in keys:
+        assert report[key] == E_PERMISSION, f"{key}: {named(report[key])} in place of E_PERMISSION"
+
+
 def check_is_kept_from(machine: Machine, secret: bytes) -> None:
     """No part of the secret lies in a page that the running program can read in ring 3, or was printed."""
     assert secret[:PART] not in machine.serial
@@ -103,8 +114,7 @@ def test_a_file_without_a_rule_is_out_of_reach(boot_filed: Start, secret: bytes)
     """
     machine = boot_filed("filer", role="no_rule")
     report = machine.finish()
-    for call in ("open", "read", "longer", "shorter", "delete", "create"):
-        assert report[call] == E_PERMISSION
+    check_are_denied(report, "open", "read", "longer", "shorter", "delete", "create")
     assert report["untouched"] == 1
     assert report["by_handle"] == report["by_name"] == PART
     check_is_kept_from(machine, secret)
@@ -138,16 +148,18 @@ def test_each_program_has_its_own_policy(boot_filed: Start, secret: bytes) -> No
     usually="any rule for the file is enough, whatever right it gives",
 )
 def test_each_right_allows_what_it_names_and_nothing_else(boot_filed: Start, known: bytes) -> None:
-    """To read, to create and to delete are three rights: each file call needs its own, and the disk shows which calls
-    were performed.
+    """To read, to create and to delete are three rights: each file call needs its own, link_file too, and the disk
+    shows which calls were performed.
     """
     machine = boot_filed("filer", role="rights")
     report = machine.finish()
     for allowed in ("new_diary", "delete_diary", "again_diary", "new_inbox", "delete_trash"):
-        assert report[allowed] == 0
+        assert report[allowed] == 0, f"{allowed}: {named(report[allowed])} in place of 0"
     assert report["read_diary"] == len(b"dear diary\0")
-    for denied in ("read_inbox", "open_inbox", "delete_inbox", "read_trash", "open_trash", "new_trash"):
-        assert report[denied] == E_PERMISSION
+    check_are_denied(report, "read_inbox", "open_inbox", "delete_inbox", "read_trash", "open_trash", "new_trash")
+    check_are_denied(report, "link_secret", "link_trash")
+    assert report["trash_handle"] < 16, "a file that may be deleted, and not read, cannot be opened"
+    assert report["link_public"] == 0
     assert report["new_public"] in (E_PERMISSION, E_EXISTS)
     assert report["delete_public"] == E_PERMISSION
     assert report["read_public"] == PART
@@ -272,7 +284,7 @@ def test_file_calls_do_not_reach_into_the_monitor(boot_filed: Start, seed: int) 
     assert place is not None
     machine.write_physical(place, treasure)
     report = machine.finish()
-    assert report["refusals"] == report["attempts"] == 43
+    assert report["refusals"] == report["attempts"] == 51
     assert report["border"] == PART
     assert report["diary"] == 0
     assert report["secret"] == E_PERMISSION
