@@ -117,27 +117,68 @@ static int aliases(void)
     return (int)right;
 }
 
-/* `a` rounds with a name that is turned from one file to another meanwhile. Returns how often the
- * right file was read. */
+/* Takes a handle: one of another file than `public` is harm, whatever can be done with it. */
+static int looked_at_handle(int handle)
+{
+    char own_name[FILE_NAME_MAX + 1];
+    if (handle < 0)
+        return handle;
+    harm += handle_name(handle, own_name, sizeof own_name) < 0 || strcmp(own_name, "public") != 0;
+    int length = looked_at(read_handle(handle, buffer, 0, PART));
+    close_handle(handle);
+    return length;
+}
+
+/* One call with a name that is turned from one file to another meanwhile. Returns whether it did
+ * what it should with the first of the two. */
+static bool turned_round(uint32_t kind)
+{
+    int result;
+    if (kind == DELETE) {
+        create_file("diary", "x", 1);
+        link_file("diary", "nickname");
+    }
+    round_begins();
+    if (kind == OPEN)
+        result = open_file("nickname");
+    else if (kind == READ)
+        result = read_file("nickname", buffer, 0, PART);
+    else
+        result = delete_file("nickname");
+    round_ends();
+    if (kind == DELETE)
+        return result == 0;
+    return (kind == OPEN ? looked_at_handle(result) : looked_at(result)) == PART;
+}
+
+/* Rounds of each kind but CREATE. Returns how many of the first and last, which are left alone, were
+ * right. */
 static int turning(void)
 {
     int right = 0;
-    for (uint32_t turn = 0; turn < crew.a; turn++) {
-        round_begins();
-        int length = read_file("nickname", buffer, 0, PART);
-        round_ends();
-        right += looked_at(length) == PART;
+    for (uint32_t kind = 0; kind < CREATE; kind++) {
+        bool last;
+        right += turned_round(kind);
+        enough = false;
+        do
+            last = turned_round(kind);
+        while (!enough);
+        right += last;
     }
     return harm == 0 ? right : HARMFUL;
 }
 
 static volatile bool over;
 
-/* Tries the handle that is opened next, whenever it gets the processor. */
+/* Tries the handle that is opened next, whenever it gets the processor, and makes a call of its own
+ * about a file that it may open. */
 static void lurker(uint32_t handle)
 {
     static uint8_t loot[PART];
     while (!over) {
+        int own = open_file("public");
+        harm += read_handle(own, loot, 0, PART) != PART || crew_right_bytes(loot, 0, PART) != PART;
+        close_handle(own);
         harm += read_handle((int)handle, loot, 0, PART) > 0;
         yield();
     }
