@@ -60,8 +60,46 @@ static void calls_with(uint32_t flags)
     probe_report("right", right);
 }
 
+/* A system call with null selectors in DS and ES and, if asked for, DF set. */
+static int call_without_segments(uint32_t flags, uint32_t number, uint32_t ebx, uint32_t ecx,
+                                 uint32_t edx)
+{
+    uint32_t result = number;
+    __asm__ volatile("push %%ds\n"
+                     "push %%es\n"
+                     "push %5\n"
+                     "popf\n"
+                     "mov %4, %%ds\n"
+                     "mov %4, %%es\n"
+                     "int $0x80\n"
+                     "cld\n"
+                     "pop %%es\n"
+                     "pop %%ds"
+                     : "+a"(result)
+                     : "b"(ebx), "c"(ecx), "d"(edx), "S"(0), "D"(0x202 | flags)
+                     : "memory");
+    return (int)result;
+}
+
+/* The monitor and the kernel work with segments and flags of their own: strings are copied there. */
+static uint32_t calls_without_segments(uint32_t flags)
+{
+    char text[16];
+    uint32_t right = 0;
+    right += call_without_segments(flags, SYSTEM_CALL_TICKS, 0, 0, 0) >= 0;
+    right += call_without_segments(flags, SYSTEM_CALL_PARAMETER, (uint32_t) "nonce", (uint32_t)text,
+                                   sizeof text) > 0;
+    right += parse_number(text) == crew.nonce;
+    right += call_without_segments(flags, SYSTEM_CALL_SPAWN, (uint32_t) "nobody", (uint32_t) "", 0) ==
+             E_NOT_FOUND;
+    right += call_without_segments(flags, SYSTEM_CALL_GETPID, 0, 0, 0) == E_PERMISSION;
+    return right;
+}
+
 static int registers(void)
 {
+    probe_report("no_segments", calls_without_segments(0));
+    probe_report("no_segments", calls_without_segments(FLAG_DF));
     calls_with(0);
     calls_with(FLAG_DF | FLAG_NT | FLAG_AC);
     probe_report("changed", trap_changed);

@@ -232,7 +232,7 @@ static int born_in(uint32_t domain)
     return born;
 }
 
-#define CROWD 24u
+#define CROWD 40u
 
 static volatile int crowded[CROWD];
 

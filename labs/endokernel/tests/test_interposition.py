@@ -108,9 +108,10 @@ def test_a_system_call_of_ring_3_arrives_at_the_monitor_in_ring_2(boot: Boots, e
 )
 def test_a_mediated_call_gives_and_leaves_what_the_kernels_would(boot: Boots) -> None:
     """Allowed calls work as ever; all registers but EAX keep their values, DF, NT and AC too, DS and ES are good to be
-    used, and TF shows nothing of ring 2.
+    used, and TF shows nothing of ring 2. Null selectors and DF are nothing to the monitor.
     """
     report = boot("interposed", role="registers").finish()
+    assert report.all("no_segments") == [5, 5], "of five calls with null selectors in DS and ES, some went wrong"
     assert report.all("right") == [9, 9], "of the nine calls, some gave another result than the kernel's"
     assert report["changed"] == 0, "registers changed: bit 0 to 7 stand for EBX ECX EDX ESI EDI EBP ESP DS-GS"
     assert report["flags_changed"] == 0
