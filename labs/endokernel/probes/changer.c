@@ -151,8 +151,8 @@ static bool turned_round(uint32_t kind)
     return (kind == OPEN ? looked_at_handle(result) : looked_at(result)) == PART;
 }
 
-/* Rounds of each kind but CREATE. Returns how many of the first and last, which are left alone, were
- * right. */
+/* Rounds of each kind but CREATE. Returns how many of the first and last, which are left alone,
+ * were right. */
 static int turning(void)
 {
     int right = 0;

@@ -81,7 +81,8 @@ static int call_without_segments(uint32_t flags, uint32_t number, uint32_t ebx, 
     return (int)result;
 }
 
-/* The monitor and the kernel work with segments and flags of their own: strings are copied there. */
+/* The monitor and the kernel work with segments and flags of their own: strings are copied there.
+ */
 static uint32_t calls_without_segments(uint32_t flags)
 {
     char text[16];
@@ -90,8 +91,8 @@ static uint32_t calls_without_segments(uint32_t flags)
     right += call_without_segments(flags, SYSTEM_CALL_PARAMETER, (uint32_t) "nonce", (uint32_t)text,
                                    sizeof text) > 0;
     right += parse_number(text) == crew.nonce;
-    right += call_without_segments(flags, SYSTEM_CALL_SPAWN, (uint32_t) "nobody", (uint32_t) "", 0) ==
-             E_NOT_FOUND;
+    right += call_without_segments(flags, SYSTEM_CALL_SPAWN, (uint32_t) "nobody", (uint32_t) "",
+                                   0) == E_NOT_FOUND;
     right += call_without_segments(flags, SYSTEM_CALL_GETPID, 0, 0, 0) == E_PERMISSION;
     return right;
 }

@@ -242,8 +242,8 @@ static void crowded_thread(uint32_t number)
     exit(0);
 }
 
-/* More threads than two domains have stacks for: each sleeps on its own stack, or is told that there
- * is none. Returns how many got another answer. */
+/* More threads than two domains have stacks for: each sleeps on its own stack, or is told that
+ * there is none. Returns how many got another answer. */
 static uint32_t crowd(void)
 {
     static uint8_t stacks[CROWD][1024] __attribute__((aligned(16)));
