@@ -17,7 +17,7 @@ from grader.machine.control import INSTRUCTIONS_PER_SECOND, LOOK_EVERY, Ending
 from grader.machine.diagnosis import LoggedException, parse_log
 from grader.machine.disk import DISK_NAME
 from grader.machine.emulator import Emulator
-from grader.machine.gdb_remote import GdbRemote, Point, StopReply, stop_reply
+from grader.machine.gdb_remote import GdbRemote, Point, Signal, StopReply, stop_reply
 from grader.machine.interrupts import Interrupter
 from grader.machine.qmp import Qmp
 from grader.machine.registers import Registers, parse_registers
@@ -179,7 +179,10 @@ class Qemu:
 
     def stopped(self) -> StopReply | None:
         """Why the guest stopped, or None while it runs. A stop that nobody asked for is not told but gone over."""
-        return stop_reply(self._gdb.receive()) if self._gdb.has_packet() else None
+        reply = stop_reply(self._gdb.receive()) if self._gdb.has_packet() else None
+        if reply is not None and reply.signal == Signal.INTERRUPT and self._has_ended():
+            return StopReply(Signal.QUIT)
+        return reply
 
     def stop(self) -> None:
         """Have the guest stopped soon."""
@@ -189,9 +192,16 @@ class Qemu:
         """When it logs them: the exceptions so far, and whether a triple fault was among them."""
         return parse_log(self.messages().decode("utf-8", "replace"))
 
+    def _has_ended(self) -> bool:
+        """Whether the guest reset or switched the machine off, perhaps just when it was stopped: then that, which would
+        have stopped it, is only told as an event, and it would run on after it.
+        """
+        self._qmp.command("query-status")  # events come before the answer
+        return self._qmp.event("SHUTDOWN") is not None
+
     def ending(self) -> Ending:
         """After Signal.QUIT: what that was."""
-        self._qmp.command("query-status")  # events come before the answer
+        self._qmp.command("query-status")
         event = self._qmp.event("SHUTDOWN") or {}
         switched_off = event.get("reason") == "guest-shutdown"
         return Ending.SWITCHED_OFF if switched_off else Ending.RESET_OR_TRIPLE_FAULT
