@@ -184,7 +184,7 @@ def test_a_name_that_changes_while_it_is_checked_deceives_nobody(boot_changed: S
     assert report["secret"] == KernelError.E_PERMISSION
     assert report["harm"] == 0, "bytes of another file than the one that was checked were read"
     files = files_on(machine)
-    assert files["secret"] == secret
+    assert files.get("secret") == secret
     assert "strange" not in files
 
 
@@ -205,7 +205,7 @@ def test_a_file_is_the_same_file_by_any_name(boot_changed: Start, secret: bytes)
     assert report["changer"] < FIRST_ERROR, "the process that tries the aliases did not come to its end"
     assert not wrong, f"these were answered wrongly: {', '.join(wrong)}"
     files = files_on(machine)
-    assert files["secret"] == secret
+    assert files.get("secret") == secret
     assert "public" in files
     assert "ledger" not in files
 
@@ -236,7 +236,7 @@ def test_a_name_that_is_turned_to_another_file_deceives_nobody(boot_changed: Sta
     assert report["linked"] == 1
     assert report["changer"] != HARMFUL, "a file was opened or read that is not the one that was judged"
     assert report["changer"] == 6, "the public file could not be opened, read or deleted by its alias"
-    assert files_on(machine)["secret"] == secret, "the secret was deleted in the place of the file that was judged"
+    assert files_on(machine).get("secret") == secret, "the secret was deleted in the place of the file that was judged"
 
 
 @graded(
