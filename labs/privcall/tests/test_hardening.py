@@ -58,6 +58,9 @@ FAR_CALL = re.compile(rb"\x9a.{4}\x1f\x00", re.S)
 STUB_LENGTH = 160
 """Bytes from `privcall` on in which its far call is looked for."""
 
+TWICE = 6
+"""POINTERS_TWICE of probes/pointers.h."""
+
 STUBS_STACK = 128
 """Bytes of ring 3's stack below a privcall's arguments that are its stub's."""
 
@@ -157,7 +160,7 @@ def test_a_buffer_is_read_once(boot: Boots, seed: int) -> None:
 def test_a_buffer_may_change_at_any_instruction(boot: Boots, sweep: Sweep, seed: int) -> None:
     """A second thread that rewrites the buffer at any instruction of the call makes no function see two contents."""
     draw = random.Random(seed)
-    machine = boot("pointers", role="again", a=4, b=sweep.rounds(STEPS))
+    machine = boot("pointers", role="again", a=TWICE, b=sweep.rounds(STEPS))
     machine.run_to("look_here", program="pointers")
     buffer = machine.symbol("buffer", "pointers")
     for step in sweep(machine, Window("privcall", program="pointers"), most=STEPS):
