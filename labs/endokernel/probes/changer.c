@@ -170,16 +170,29 @@ static int turning(void)
 
 static volatile bool over;
 
-/* Tries the handle that is opened next, whenever it gets the processor, and makes a call of its own
- * about a file that it may open. */
+/* Tries the two handles that are opened next, whenever it gets the processor. */
 static void lurker(uint32_t handle)
 {
     static uint8_t loot[PART];
     while (!over) {
+        for (uint32_t next = handle; next < handle + 2; next++) {
+            int length = read_handle((int)next, loot, 0, PART);
+            harm += length > 0 && crew_right_bytes(loot, 0, (uint32_t)length) != (uint32_t)length;
+        }
+        yield();
+    }
+    exit(0);
+}
+
+/* Opens a file that it may open, with a name of its own. */
+static void neighbour(uint32_t unused)
+{
+    static uint8_t part[PART];
+    (void)unused;
+    while (!over) {
         int own = open_file("public");
-        harm += read_handle(own, loot, 0, PART) != PART || crew_right_bytes(loot, 0, PART) != PART;
+        harm += read_handle(own, part, 0, PART) != PART || crew_right_bytes(part, 0, PART) != PART;
         close_handle(own);
-        harm += read_handle((int)handle, loot, 0, PART) > 0;
         yield();
     }
     exit(0);
@@ -194,20 +207,22 @@ static uint32_t open_denied(void)
 }
 
 /* `a` times a file is opened that may not be: once alone, then while a second thread waits for a
- * handle. */
+ * handle, and a third one opens another file. */
 static int unjudged(void)
 {
-    static uint8_t stack[2048] __attribute__((aligned(16)));
+    static uint8_t stacks[2][2048] __attribute__((aligned(16)));
     int handle = open_file("public");
     close_handle(handle);
     uint32_t denied = open_denied();
-    int pid = thread_create(lurker, stack + sizeof stack, (uint32_t)handle);
+    int pid = thread_create(lurker, stacks[0] + sizeof stacks[0], (uint32_t)handle);
+    int other = thread_create(neighbour, stacks[1] + sizeof stacks[1], 0);
     for (uint32_t turn = 1; turn < crew.a; turn++) {
         yield();
         denied += open_denied();
     }
     over = true;
     crew_wait(pid);
+    crew_wait(other);
     return harm == 0 && denied == crew.a ? HARMLESS : HARMFUL;
 }
 

@@ -258,8 +258,7 @@ def test_children_are_mediated_or_not_born(boot: Boots) -> None:
     machine = boot("interposed", role="children", programs={"plain": "plain"}, files=files)
     report = machine.finish()
     assert report["child"] == HARMLESS
-    for unmediated in ("unmediated", "from_disk", "of_the_tree"):
-        assert report[unmediated] == E_PERMISSION
+    check_are_denied(report, "unmediated", "from_disk", "of_the_tree")
     assert report["lives"] == 0
     assert report["denied"] == E_PERMISSION
     assert report["again"] == HARMLESS
