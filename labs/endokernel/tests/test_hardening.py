@@ -247,7 +247,7 @@ def test_a_name_that_is_turned_to_another_file_deceives_nobody(boot_changed: Sta
 )
 def test_a_handle_that_is_still_being_judged_is_nobodys(boot_changed: Start) -> None:
     """While the monitor makes up its mind about a file, a second thread comes at each of the monitor's kernel calls,
-    tries the handle that it must have opened, and reads nothing; a call of its own about a public file changes neither.
+    tries the handle that it must have opened, and reads nothing; nor does a third one change the decision.
     """
     machine = boot_changed("plain", role="linker", a=40, b=1, guest_seconds=6)
     run_to_round(machine)
