@@ -147,6 +147,7 @@ def _parser() -> Parser:
     again += "that are not the same to the instruction (default 1)"
     prove.add_argument("--runs", metavar="N", type=_count, default=1, help=again)
     prove.add_argument("--load", action="store_true", help="and once more beside two busy loops")
+    prove.add_argument("--extra", action="store_true", help="also the mutants for which others stand otherwise")
     prove.add_argument(
         "--answer",
         metavar="ANSWER",

@@ -225,6 +225,7 @@ def prove(arguments: argparse.Namespace) -> int:
             workers=arguments.workers or processors(),
             answers=arguments.answer,
             progress=Progress(lambda text: watch.say(f"{name}: {text}"), watch.total, watch.step),
+            extra=arguments.extra,
         )
     proof_board.show(prover, Console(highlight=False))
     return GRADED if prover.sound else UNGRADABLE

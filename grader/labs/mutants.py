@@ -13,7 +13,8 @@
     +if (true)
     '''
 
-(written without the indentation). `fails` names every test that must fail, and no other may. The patch is a unified
+(written without the indentation). `fails` names every test that must fail, and no other may. With `extra = true` it is
+proved only when that is asked for: others stand for it in everyday checks. The patch is a unified
 diff on the reference as a student would have it: without stage markers, files relative to a tree. A hunk is placed by
 its lines, not by its numbers: a bare `@@` is enough when its lines occur once; with numbers the nearest place is
 taken. A mutant that no longer applies is an error that names the hunk, since a mutant that does nothing proves nothing.
@@ -45,6 +46,8 @@ class Mutant:
     misconception: str
     fails: tuple[str, ...]
     patch: str
+    extra: bool = False
+    """Whether it is proved only when asked for."""
 
 
 @dataclass(frozen=True)
@@ -144,15 +147,18 @@ def _load(file: Path) -> Mutant:
         data = tomllib.loads(file.read_text(encoding="utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
         raise MutantError(f"{where}: {error}") from error
-    unknown = sorted(set(data) - {"name", "misconception", "fails", "patch"})
+    unknown = sorted(set(data) - {"name", "misconception", "fails", "patch", "extra"})
     if unknown:
-        raise MutantError(f"{where}: unknown key {unknown[0]!r}: known are misconception, fails, patch")
+        raise MutantError(f"{where}: unknown key {unknown[0]!r}: known are misconception, fails, patch, extra")
     for key in ("misconception", "patch"):
         if not isinstance(data.get(key), str) or not data[key].strip():
             raise MutantError(f"{where}: {key} must be a text")
+    if not isinstance(data.get("extra", False), bool):
+        raise MutantError(f"{where}: extra must be true or false")
     fails = data.get("fails")
     if not isinstance(fails, list) or not fails or not all(isinstance(name, str) and name for name in fails):
         raise MutantError(f"{where}: fails must be a list of the tests that catch this mutant")
     if data.get("name", file.stem) != file.stem:
         raise MutantError(f"{where}: name is {data['name']!r}, but the file is called {file.stem}")
-    return Mutant(file.stem, " ".join(data["misconception"].split()), tuple(fails), data["patch"])
+    misconception = " ".join(data["misconception"].split())
+    return Mutant(file.stem, misconception, tuple(fails), data["patch"], data.get("extra", False))

@@ -103,9 +103,11 @@ def _why(outcomes: Sequence[Outcome]) -> str:
 
 
 def expectations(
-    project: Project, lab: Lab, requirements: Sequence[Requirement]
+    project: Project, lab: Lab, requirements: Sequence[Requirement], *, extra: bool
 ) -> tuple[list[Expectation], list[str]]:
-    """Every answer of the project with what must come of it, and what is wrong with the names that mutants give."""
+    """Every answer of the project (the extra mutants only with `extra`) with what must come of it, and what is wrong
+    with the names that mutants give.
+    """
     every = frozenset(requirement.name for requirement in requirements)
     found = [Expectation("starter", frozenset(), "0 points")]
     for stage in lab.stages[:-1]:
@@ -122,7 +124,8 @@ def expectations(
                 problems.append(f"mutant {mutant.name} names a test that is none: {name}{near(name, every)}")
             caught |= named
         says = f"fails {len(caught)} of {len(every)} tests: {mutant.misconception}"
-        found.append(Expectation(f"mutant:{mutant.name}", every - caught, says))
+        if extra or not mutant.extra:
+            found.append(Expectation(f"mutant:{mutant.name}", every - caught, says))
     return found, problems
 
 
@@ -174,16 +177,27 @@ class Prover:
         self._sandboxed = sandboxed
         self._expected = 0
 
-    def run(self, *, runs: int, load: bool, workers: int, answers: Sequence[str], progress: Progress) -> None:
+    def run(
+        self,
+        *,
+        runs: int,
+        load: bool,
+        workers: int,
+        answers: Sequence[str],
+        progress: Progress,
+        extra: bool = False,
+    ) -> None:
         """Grade every answer whole, then up to `runs` times by the tests that decide about it, and once more beside
-        busy loops when `load` is asked for.
+        busy loops when `load` is asked for. The extra mutants are proved with `extra`, or when named in `answers`.
 
         Raises WrongUse, MutantError, MarkerError, Ungradable or PoolError.
         """
         began = time.monotonic()
         with Pool(self.lab.folder / "tests", workers, retries=RETRIES_MAX) as pool:
             self.requirements = sorted(pool.requirements(), key=lambda requirement: requirement.stage)
-            chosen, self.problems = expectations(self.project, self.lab, self.requirements)
+            chosen, self.problems = expectations(
+                self.project, self.lab, self.requirements, extra=extra or bool(answers)
+            )
             self.problems += inspect(self.lab, self.requirements)
             chosen = _only(chosen, answers)
             self.proofs = {expectation.answer: Proof(expectation) for expectation in chosen}

@@ -95,6 +95,7 @@ def prove(
     monkeypatch: pytest.MonkeyPatch,
     runs: int = 1,
     answers: list[str] | None = None,
+    extra: bool = False,
 ) -> Prover:
     """Prove the lab with answers whose tests pass as told."""
     prover = Prover(project, "demo")
@@ -107,7 +108,7 @@ def prove(
 
     monkeypatch.setattr(prover, "_build", built)
     monkeypatch.setenv("DEMO_MARK", str(project.root / "mark"))
-    prover.run(runs=runs, load=False, workers=1, answers=answers or [], progress=Progress())
+    prover.run(runs=runs, load=False, workers=1, answers=answers or [], progress=Progress(), extra=extra)
     return prover
 
 
@@ -195,6 +196,16 @@ def test_some_answers_can_be_chosen(project: Project, monkeypatch: pytest.Monkey
     assert list(prover.proofs) == ["mutant:forgets_two"] and prover.sound
     with pytest.raises(WrongUse, match="did you mean reference"):
         prove(project, SOUND, monkeypatch, answers=["referense"])
+
+
+def test_an_extra_mutant_is_proved_when_it_is_asked_for(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Others stand for it in everyday checks."""
+    file = project.solution("demo") / "mutants" / "forgets_two.toml"
+    file.write_text("extra = true\n" + file.read_text())
+    assert "mutant:forgets_two" not in prove(project, SOUND, monkeypatch).proofs
+    assert prove(project, SOUND, monkeypatch, answers=["mutant:forgets_two"]).sound
+    assert prove(project, SOUND, monkeypatch, extra=True).sound
+    assert "mutant:forgets_two" in prove(project, SOUND, monkeypatch, extra=True).proofs
 
 
 def test_a_students_tree_cannot_be_proved(tmp_path: Path) -> None:
