@@ -99,8 +99,8 @@ class Machine(Execution):
 
         `guest_seconds` (2 to 30, the next even number) of guest time may pass in all; `wall_cap` is in seconds
         of the host. `trace` is a file that gets the end of the emulator's log of interrupts when the machine ends.
-        `witness` is the emulator, and `tape` what its run is recorded on or played from. Raises Ungradable when it is not there or does not start, NotOnThisMachine when it
-        cannot do what the other words ask for.
+        `witness` is the emulator, and `tape` what its run is recorded on or played from. Raises Ungradable when it is
+        not there or does not start, NotOnThisMachine when it cannot do what the other words ask for.
         """
         setup = Setup(memory_mb, screen, exit_device, trace is not None, disk)
         known = symbols if symbols is not None else SymbolTable.empty()
@@ -321,9 +321,7 @@ def _started(
     return machine
 
 
-def _control(
-    image: bytes, setup: Setup, sandbox: Sandbox | None, witness: Witness, tape: Tape | None
-) -> Control:
+def _control(image: bytes, setup: Setup, sandbox: Sandbox | None, witness: Witness, tape: Tape | None) -> Control:
     if witness is Witness.BOCHS:
         from grader.machine.bochs import Bochs  # no import of it for those who never ask for it
 

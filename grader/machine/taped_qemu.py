@@ -52,7 +52,8 @@ class TapedQemu(Qemu):
             self._tape.interventions = self._interventions
             with contextlib.suppress(Ungradable, QmpError, StubError):
                 self._tape.end = self.instructions()
-                self._run_out()
+                if self._qmp.event("SHUTDOWN") is None:  # unless the guest's own end is there already
+                    self._run_out()
                 self._qmp.command("quit")
                 self.emulator.wait(10.0)
         super().close()
@@ -191,7 +192,12 @@ class TapedQemu(Qemu):
 
     def feed(self, data: bytes) -> int:
         """Bytes for COM1's receiver: a player has them in its log."""
-        return len(data) if self._tape.playing else super().feed(data)
+        if self._tape.playing:
+            return len(data)
+        if not self._tape.typed:
+            self._tape.wants_input = True
+            raise Ungradable("this tape is not made for input")
+        return super().feed(data)
 
     def silence_disk(self) -> None:
         """Not on a tape: the log knows of the disk's answers, not of a disk that gives none."""

@@ -41,18 +41,23 @@ class Recording:
 
 @contextmanager
 def record(item: pytest.Item, setting: Setting) -> Iterator[Recording]:
-    """Run a test on machines (QEMU alone) that are recorded, until it fails. The tapes last for the `with` block."""
+    """Run a test on machines (QEMU alone) that are recorded, until it fails, unless it passes without that too. The
+    tapes last for the `with` block.
+    """
+    typed = False
     for number in range(1, TRIES_MAX + 1):
-        tapes = Tapes()
+        tapes = Tapes(typed=typed)
         try:
             outcome = _run(item, setting, tapes)
-            if outcome.verdict is Verdict.FAILED or number == TRIES_MAX:
+            passes = outcome.verdict is Verdict.PASSED and _run(item, setting, None).verdict is Verdict.PASSED
+            if outcome.verdict is Verdict.FAILED or passes or number == TRIES_MAX:
                 yield Recording(outcome, tapes)
                 return
+            typed = typed or tapes.want_input
         finally:
             tapes.close()
 
 
-def _run(item: pytest.Item, setting: Setting, tapes: Tapes) -> Outcome:
+def _run(item: pytest.Item, setting: Setting, tapes: Tapes | None) -> Outcome:
     item.config.stash[plugin.SETTING] = replace(setting, witness=Witness.QEMU, tapes=tapes)
     return worker.run_item(item)
