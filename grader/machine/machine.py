@@ -44,6 +44,9 @@ __all__ = ["WALL_CAP", "Machine", "Stop"]
 WALL_CAP = 120.0
 """Seconds of wall-clock time that one call may run the guest before the test is ungradable."""
 
+PLAYER_CAP = 30.0
+"""The same for a player of a recording: one that goes another way than its log waits for ever."""
+
 _FALSE_ALARMS_MAX = 1000  # other programs that come to the address of probe_finish
 
 
@@ -104,6 +107,7 @@ class Machine(Execution):
         """
         setup = Setup(memory_mb, screen, exit_device, trace is not None, disk)
         known = symbols if symbols is not None else SymbolTable.empty()
+        wall_cap = min(wall_cap, PLAYER_CAP) if tape is not None and tape.playing else wall_cap
         machine = _started(image, setup, sandbox, known, programs or {}, guest_seconds, wall_cap, witness, tape)
         machine.probe = probe
         if probe is not None:

@@ -37,11 +37,9 @@ class Tape:
     """How often the test did something to the machine that is not in the log."""
     end: int = 0
     """Where the run ended."""
-    typed: bool = False
-    """Whether the guest can be sent bytes meanwhile. A recorder reads them only if an idle guest sleeps for as long as
-    the host's clock says, and then the run is no longer the ordinary one."""
-    wants_input: bool = False
-    """The test sent bytes to a recorder that cannot read any."""
+    listening: bool = False
+    """Whether a busy guest hears from disk and console while it is recorded. QEMU 7.2 sees to that only if an idle one
+    sleeps by the host's clock, and then the run is no longer the ordinary one to the instruction."""
     playing: bool = False
 
     def overlay(self) -> int | None:
@@ -50,7 +48,7 @@ class Tape:
 
     def mode(self) -> str:
         """How the emulator counts time, for its option -icount."""
-        sleep = "on" if self.typed else "off"
+        sleep = "on" if self.listening else "off"
         return f"sleep={sleep},rr={'replay' if self.playing else 'record'},rrfile=/dev/fd/{self.log}"
 
     def drive(self, disk: Disk, image: int, overlay: int | None) -> list[str]:
@@ -80,25 +78,20 @@ class Tape:
 class Tapes:
     """The tapes of a test's machines, in the order in which it starts them: recorded once, then played."""
 
-    def __init__(self, *, typed: bool = False) -> None:
+    def __init__(self, *, listening: bool = False) -> None:
         self.tapes: list[Tape] = []
         self.playing = False
-        self._typed = typed
+        self._listening = listening
         self._started = 0
 
     def next(self) -> Tape:
         """The tape for the next machine. Raises Ungradable when there was no such machine in the recorded run."""
         self._started += 1
         if not self.playing:
-            self.tapes.append(Tape(typed=self._typed))
+            self.tapes.append(Tape(listening=self._listening))
         elif self._started > len(self.tapes):
             raise Ungradable("the test started more machines than when it was recorded")
         return self.tapes[self._started - 1]
-
-    @property
-    def want_input(self) -> bool:
-        """Whether the test sent bytes to a machine, and these tapes are not made for that."""
-        return any(tape.wants_input for tape in self.tapes)
 
     def rewind(self) -> None:
         """From now on, play."""
