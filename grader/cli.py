@@ -148,6 +148,8 @@ def _parser() -> Parser:
     prove.add_argument("--runs", metavar="N", type=_count, default=1, help=again)
     prove.add_argument("--load", action="store_true", help="and once more beside two busy loops")
     prove.add_argument("--extra", action="store_true", help="also the mutants for which others stand otherwise")
+    messages = "list what a student reads of each answer, of mutant:* when none is named: run what must fail, no more"
+    prove.add_argument("--messages", action="store_true", help=messages)
     prove.add_argument(
         "--answer",
         metavar="ANSWER",
