@@ -55,8 +55,10 @@ class Every:
 
     def seen(self, word: int) -> str:
         """Which bits are set, in words."""
-        clear = [name for bit, name in enumerate(self.names, self.first) if not word >> bit & 1]
-        return "none" if len(clear) == len(self.names) else f"all but {' and '.join(clear)}"
+        there = [name for bit, name in enumerate(self.names, self.first) if word >> bit & 1]
+        clear = [name for name in self.names if name not in there]
+        few, what = ("only", there) if len(there) < len(clear) else ("all but", clear)
+        return f"{few} {' and '.join(what)}" if there else "none"
 
 
 def at_least(least: int) -> range:
