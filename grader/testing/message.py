@@ -96,7 +96,7 @@ def in_words(value: object, *, result: bool = False) -> str:
         return f"all {len(value.names)}"
     if isinstance(value, range):
         first, last = in_words(value.start), in_words(value.stop - 1)
-        return f"{first} or more" if value.stop >> 32 else f"{first} to {last}" if value.start else f"{last} or less"
+        return f"{first} or more" if value.stop >> 31 else f"{first} to {last}" if value.start else f"{last} or less"
     if isinstance(value, bytes):
         return value[:16].hex(" ") + (" ..." if len(value) > 16 else "") if value else "no bytes"
     if isinstance(value, (list, frozenset, set)):
