@@ -277,15 +277,15 @@ def test_a_process_that_touches_the_disks_ports_is_ended(boot_filed: Start) -> N
     """IN from a port of the disk is a general protection fault for any other process, also right after it was
     served.
     """
-    served = "that had just been served by the file server"
+    served, told = "just served by the file server", "the status that its parent was told was"
     fault = fault_status(13)
     played(
         boot_filed("ports"),
         run_to_reply,
         poem=(BIG, "a read_file of the file `poem`, of 20,000 bytes, brought", right_bytes),
-        status=(fault, "an ordinary process that read the disk's port 0x1f7 ended with"),
-        after_service=(fault, f"an ordinary process, {served}, read the disk's port 0x1f7 and ended with"),
-        control=(fault, f"an ordinary process, {served}, read the disk's port 0x3f6 and ended with"),
+        status=(fault, f"an ordinary process read the disk's port 0x1f7; {told}"),
+        after_service=(fault, f"an ordinary process, {served}, read the disk's port 0x1f7; {told}"),
+        control=(fault, f"an ordinary process, {served}, read the disk's port 0x3f6; {told}"),
         poem_again=(BIG, "after others had touched the disk's ports, a read_file of `poem` brought", right_bytes),
     )
 
@@ -386,13 +386,15 @@ def test_a_servers_crimes_end_the_server_alone(boot: Boots) -> None:
     told, the rest goes on.
     """
     crimes = Every(CRIMES, first=1)
+    criminal = "a server commits eight crimes, and is started anew after each"
     played(
         boot("files", role="crimes", programs={"file_server": "villain"}, guest_seconds=12),
         alive_before=(
             crimes,
-            "a server commits eight crimes, and is started anew after each: it was there and served before",
+            f"{criminal}: it was there and served before",
+            {None: f"{criminal}, and a client waits on"},
         ),
-        dead_after=(crimes, "a server commits eight crimes: its client was told E_DEAD after"),
+        dead_after=(crimes, f"{criminal}: its client was told E_DEAD after"),
         alive_at_last=(0, "a server was started anew after its last crime; a call to it then returned"),
         sent=(0, "a send to a process that had lived beside a criminal server returned"),
         bystander=(WORDS + 1024, "of the 1,038 words of a process beside a criminal server, unharmed were"),

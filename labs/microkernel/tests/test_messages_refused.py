@@ -43,7 +43,10 @@ def test_bad_buffers_are_refused(boot: Boots) -> None:
         call=(written, "of bad buffers, a call refused with E_FAULT"),
         good_send=(0, "a send from a good buffer, after some from bad ones, returned"),
         receive=(written, "of bad buffers, a receive for which a caller waited refused with E_FAULT"),
-        good_receive=(0, "a receive into a good buffer, for which a caller waited during some into bad ones, returned"),
+        good_receive=(
+            0,
+            "a caller waited while receives into bad buffers were refused; then one into a good buffer returned",
+        ),
         request=(WORDS, "of the 14 words of the call that was received after bad receives, the receiver got right"),
         reply=(read, "of bad buffers, a reply refused with E_FAULT"),
         good_reply=(0, "a reply from a good buffer, after some from bad ones, returned"),

@@ -68,11 +68,11 @@ def test_waiting_for_the_kernel_or_for_one_process_takes_nothing_else(boot: Boot
         from_one=(0, "a receive from one process, to whose caller a notification came first, returned"),
         from_words=(
             WORDS,
-            "of 14 words of the process that was waited for, while a notification came first, right were",
+            "a receive from one process, to whose caller a notification came first, brought of its 14 words",
         ),
         bits_kept=(
             0x20,
-            "of a notification that came during a wait for one process, received later were",
+            "of the bits 0x20, notified during a wait for one process, a later receive brought",
             in_hexadecimal,
         ),
         any=(0, "a receive from anybody, with a sender waiting all the time, returned"),
@@ -155,9 +155,16 @@ def test_a_programs_flags_do_not_disturb_the_kernel(boot: Boots) -> None:
     """
     played(
         boot("registers", role="flags"),
-        traced=(fault_status(1), "a program that made a system call with the trap flag set ended with"),
+        traced=(
+            fault_status(1),
+            "a program made a system call with the trap flag set; the status that its parent was told was",
+        ),
         words=(3 * WORDS, "of the 42 words of three messages between programs with DF, NT and AC set, got right were"),
-        partner=(0, "what system calls changed in the partner, which has set DF, NT and AC, was", CHANGED),
+        partner=(
+            0,
+            "with DF, NT and AC set, the registers and flags that system calls changed in the partner were",
+            CHANGED,
+        ),
         flags_changed=(0, "the flags of its own that a program lost or got in system calls were", CHANGED),
     )
 

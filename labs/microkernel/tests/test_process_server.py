@@ -130,7 +130,7 @@ def test_a_hundred_processes_have_a_hundred_ids(boot_served: Start) -> None:
     """
     report = played(
         boot_served("processes", role="hundred", memory_mb=6, guest_seconds=8),
-        no_spawn="of a hundred processes one after the other, each with 128 KB of memory, one spawn returned",
+        no_spawn="in 6 MB of memory, of a hundred processes one after the other, each with 128 KB, one spawn returned",
         right=(100, "of a hundred processes, one after the other, those that ended with their own status were"),
         twice=(0, "of the ids of a hundred processes, pairs that were the same were"),
         lost_pages=(range(1 << 32), "after a hundred processes, the memory that a program can get was less by pages:"),

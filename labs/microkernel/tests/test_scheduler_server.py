@@ -146,7 +146,7 @@ def test_equal_processes_get_equal_shares(boot_scheduled: Start) -> None:
     )
     shares = [report[key] for key in ("first", "second", "third")]
     rounds = "{}, {} and {} rounds of the same loop".format(*shares)
-    assert 0 < max(shares) < 2 * min(shares), f"three processes that compute for 12 ticks did {rounds}"
+    assert 0 < max(shares) < 2 * min(shares), f"three processes that compute for 12 ticks got unequal shares: {rounds}"
 
 
 @graded(
@@ -209,13 +209,13 @@ def test_a_slot_that_does_not_exist_is_not_run(boot_policy: Start) -> None:
     refused(boot_policy("lie", "lied_to", a=2, b=9), "a slot beyond the table")
 
 
-def survived(machine: Machine, how: str) -> Report:
+def survived(machine: Machine, ticks: int, how: str) -> Report:
     """Check what follows from a server that no longer answers: `how` that came."""
     still = f"{how}, and ipc_service(2) still names it when it has ended"
     stuck = f"{how}, and a process that was started to compute afterwards did no round of its loop"
     report = played(
         machine,
-        **progress("first", "second", when=f"{how}, and two processes compute"),
+        **progress("first", "second", when=f"{how}, and two processes compute for the next {ticks} ticks"),
         longest=(range(1 << 32), f"{how}, and two processes compute, which were kept from running for ticks:"),
         dead_serves=(0, "a server that ended was named as the one that serves", {1: still}),
         later=(1, f"{how}, and a process that was started to compute afterwards did rounds of its loop:", {0: stuck}),
@@ -234,12 +234,12 @@ def test_a_scheduler_that_hangs_is_survived(boot_policy: Start) -> None:
     """A server that spins, sleeps, or never listens at all is given 10 ticks; then the kernel says so and goes on
     by round robin.
     """
-    hung = survived(boot_policy("hang", "forsaken", b=14), "the scheduler server spins and answers no more")
+    hung = survived(boot_policy("hang", "forsaken", b=14), 14, "the scheduler server spins and answers no more")
     longest = hung["longest"]
     assert longest <= PATIENCE + 3, (
         f"the scheduler server spins, and for {longest} ticks no process ran: it is given 10"
     )
-    survived(boot_policy("doze", "forsaken", b=14), "the scheduler server sleeps and answers no more")
+    survived(boot_policy("doze", "forsaken", b=14), 14, "the scheduler server sleeps and answers no more")
     deaf = boot_policy("deaf", "shares", b=4)
     played(deaf, **progress("first", "second", "third", when="the scheduler server never listens, and three compute"))
 
@@ -254,5 +254,5 @@ def test_a_scheduler_that_dies_is_survived(boot_policy: Start) -> None:
     """A server that faults, or is killed, is replaced by the kernel's round robin, the kernel says so, and from then on
     it serves no more.
     """
-    survived(boot_policy("crash", "forsaken", b=5), "the scheduler server executed CLI, which ends it")
-    survived(boot_policy("round_robin", "forsaken", a=1, b=5), "the scheduler server was killed")
+    survived(boot_policy("crash", "forsaken", b=5), 5, "the scheduler server executed CLI, which ends it")
+    survived(boot_policy("round_robin", "forsaken", a=1, b=5), 5, "the scheduler server was killed")
