@@ -43,7 +43,7 @@ class Unexpected(NotAsRequired):
         self.wanted = wanted
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Every:
     """As the wanted value of a word of bits: one for each of `names`, from bit `first` on, all of them set."""
 

@@ -220,7 +220,7 @@ def test_a_timer_interrupt_anywhere_in_a_send_does_no_harm(boot: Boots) -> None:
 
 def instructions_of_a_send(machine: Machine) -> list[int]:
     """Step through the kernel's part of one send: the address of each different instruction, in their order."""
-    machine.run_to("sweep_round", program="rendezvous")
+    machine.run_to("sweep_round", program="rendezvous", awaited="the second send to a receiver that waits")
     while machine.eip() < KERNEL:
         machine.step()
     places = [0]
