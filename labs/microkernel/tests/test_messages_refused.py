@@ -86,7 +86,7 @@ def test_a_buffer_that_vanishes_while_its_owner_waits_is_noticed(boot: Boots) ->
         caller=(WORDS, f"a caller that called again {gone} got right, of 14 words,", first_wait("for a reply")),
         notified=(
             WORDS,
-            f"a notification, to a process that asked again {gone}, brought",
+            f"a process that was notified again {gone} ended with",
             first_wait("for a notification"),
         ),
         received=(WORDS, "of 14 words of a sender whose buffer went away, maybe sent again, the receiver got right"),
