@@ -149,6 +149,8 @@ def _parser() -> Parser:
     prove.add_argument("--runs", metavar="N", type=_count, default=1, help=again)
     prove.add_argument("--load", action="store_true", help="and once more beside two busy loops")
     prove.add_argument("--extra", action="store_true", help="also the mutants for which others stand otherwise")
+    messages = "list what a student reads of each answer, of mutant:* when none is named: run what must fail, no more"
+    prove.add_argument("--messages", action="store_true", help=messages)
     prove.add_argument(
         "--answer",
         metavar="ANSWER",
@@ -225,7 +227,11 @@ table and a plot beside the literature's figures.
 
 _PROVE = """\
 Grade every answer the project has: the starter must get 0, each stage:K exactly the points of stages 1..K, the
-reference all, and each mutant must fail exactly the tests it names, with the same verdicts in every run.
+reference all, and each mutant must fail exactly the tests it names, with the same verdicts in every run. What a failed
+test says must be a sentence that a student understands, not Python's words.
+
+  ./lab prove boot --answer 'mutant:checks_*'       some answers
+  ./lab prove boot --messages                       what each wrong answer gives a student to read
 """
 
 

@@ -224,9 +224,11 @@ def prove(arguments: argparse.Namespace) -> int:
             runs=arguments.runs,
             load=arguments.load,
             workers=arguments.workers or processors(),
-            answers=arguments.answer,
+            answers=arguments.answer or (["mutant:*"] if arguments.messages else []),
             progress=Progress(lambda text: watch.say(f"{name}: {text}"), watch.total, watch.step),
             extra=arguments.extra,
+            failing_only=arguments.messages,
         )
-    proof_board.show(prover, Console(highlight=False))
+    show = proof_board.show_messages if arguments.messages else proof_board.show
+    show(prover, Console(highlight=False))
     return GRADED if prover.sound else UNGRADABLE

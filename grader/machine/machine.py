@@ -27,7 +27,7 @@ from grader.machine import explain
 from grader.machine.control import Control
 from grader.machine.disk import Disk
 from grader.machine.emulator import Emulator, Setup
-from grader.machine.execution import PROBE_END, Execution, Stop
+from grader.machine.execution import PROBE_END, Awaited, Execution, Stop
 from grader.machine.faults import EmulatorGone, NotAsRequired, NotOnThisMachine
 from grader.machine.firmware import bios, option_rom
 from grader.machine.keyboard import scan_codes
@@ -209,30 +209,34 @@ class Machine(Execution):
 
     # Running
 
-    def run_to(self, where: str | int, program: str | None = None, *, times: int = 1) -> None:
+    def run_to(self, where: str | int, program: str | None = None, *, times: int = 1, awaited: str = "") -> None:
         """Run until the processor is about to execute `where`: a symbol or address, of the kernel or of a program.
 
         With a program, other programs at the same address do not count. `times`: stop when it comes for the n-th time.
+        `awaited`: what that means in the lab's words, for the message when it never comes ("the third message").
         """
         address = self._address(where, program)
         name = where if isinstance(where, str) else f"{where:#010x}"
+        awaited = awaited or f"{name}{f' of {program}' if program else ''}"
         with self.breakpoint(address):
             left = times
             while left:
-                stop = self._go(f"{name}{f' of {program}' if program else ''}")
+                stop = self._go(awaited)
                 assert stop is not None
                 if stop.address == address and stop.watched is None:
                     left -= program is None or self.runs_program(program, address)
 
-    def finish(self) -> Report:
-        """Run until the probe calls probe_finish; returns what it reported.
+    def finish(self, awaited: Awaited = "") -> Report:
+        """Run until the probe calls probe_finish; returns what it reported. `awaited`: what has come to its end then,
+        in the lab's words, for the message when it does not ("the return of all who waited for a killed process").
+        `must_report` of grader/testing/reported.py also judges the reports, and says which never came.
 
         The stop counts only if ring 3 executes the probe's own code bytes, and a report only if the log in the probe's
         memory and the serial line agree on it. Raises MachineStopped when the probe does not come that far, and
         NotAsRequired when the witnesses disagree.
         """
         wanted = self._finishes()
-        awaited = f"the end of the probe {' or '.join(wanted.values())}"
+        awaited = awaited or f"the end of the probe {' or '.join(wanted.values())}"
         with contextlib.ExitStack() as stack:
             for address in wanted:
                 stack.enter_context(self.breakpoint(address))

@@ -14,12 +14,14 @@ from grader import untrusted
 from grader.builds.image import ImageError
 from grader.faults import HandinFault, ProjectFault, Ungradable
 from grader.machine.faults import MachineStopped
+from grader.testing.message import Unexpected, sentence
 from grader.testing.verdict import Outcome, Verdict
 
 if TYPE_CHECKING:
     from grader.machine.machine import Machine
 
 SERIAL_LINES = 12
+NO_REASON = "no reason was given"
 
 _COMPARED = re.compile(r"^assert (?P<seen>\S.{0,120}?) == (?P<expected>\S.{0,120})$")
 _OUTCOMES: tuple[type[BaseException], ...] = (AssertionError, pytest.fail.Exception)
@@ -41,8 +43,11 @@ def explain(
     if isinstance(error, _OUTCOMES):
         first, _, more = untrusted.opening(str(error)).partition("\n")
         expected = next((wanted for line in (first, *more.split("\n")) if (wanted := compared(line)[1])), "")
+        if isinstance(error, Unexpected):
+            expected, more = untrusted.opening(error.wanted, 1), untrusted.opening(error.seen, 1)
         seen = f"{place(failure)}\n{more}".strip()
-        return Outcome(name, Verdict.FAILED, first or "no reason was given", expected=expected, seen=seen, **evidence)
+        said = first if first.startswith("assert ") else sentence(first or NO_REASON)
+        return Outcome(name, Verdict.FAILED, said, expected=expected, seen=seen, **evidence)
     if isinstance(error, (ImageError, HandinFault)):
         return Outcome(name, Verdict.FAILED, _sentence(str(error)), **evidence)
     if isinstance(error, (Ungradable, ProjectFault)):
@@ -58,7 +63,7 @@ def compared(assertion: str) -> tuple[str, str]:
 
 
 def _sentence(text: str) -> str:
-    return untrusted.opening(text, 1).split("\n")[0] or "no reason was given"
+    return untrusted.opening(text, 1).split("\n")[0] or NO_REASON
 
 
 def place(failure: pytest.ExceptionInfo[BaseException]) -> str:

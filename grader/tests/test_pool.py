@@ -25,6 +25,8 @@ from shared import ANSWER
 from grader.faults import Ungradable
 from grader.builds.image import ImageError
 from grader.machine.faults import NotAsRequired
+from grader.testing.kernel_error import KernelError
+from grader.testing.message import must
 from grader.testing.plugin import graded
 
 
@@ -41,6 +43,12 @@ def test_holds():
 def test_fails():
     """It does not hold."""
     assert ANSWER + 1 == 0x539
+
+
+@graded(stage=1, points=2)
+def test_returns():
+    """A system call does not return what it must."""
+    must(0, KernelError.E_DEAD, "a send to a dead process returned")
 
 
 @graded(stage=2, points=2)
@@ -133,7 +141,8 @@ def test_requirements_are_read(pool: Pool) -> None:
     [
         ("test_holds", Verdict.PASSED, ""),
         ("test_fails", Verdict.FAILED, "assert (1337 + 1) == 1337"),
-        ("test_lacks", Verdict.FAILED, "the probe never reported 'x'"),
+        ("test_returns", Verdict.FAILED, "A send to a dead process returned 0 (success) instead of E_DEAD."),
+        ("test_lacks", Verdict.FAILED, "The probe never reported 'x'."),
         ("test_is_too_large", Verdict.FAILED, "the kernel takes 9000 sectors"),
         ("test_is_ungradable", Verdict.UNGRADABLE, "no emulator"),
         ("test_breaks", Verdict.UNGRADABLE, "the grader's own code failed: KeyError: 'missing'"),
@@ -150,6 +159,9 @@ def test_a_failure_names_its_line(pool: Pool) -> None:
     outcome = run(pool, "test_fails")
     assert outcome.expected == "1337"
     assert "test_demo.py:" in outcome.seen and "assert ANSWER + 1 == 0x539" in outcome.seen
+    outcome = run(pool, "test_returns")
+    assert outcome.expected == "E_DEAD"
+    assert "test_demo.py:" in outcome.seen and outcome.seen.endswith("\n0 (success)")
 
 
 def test_a_test_can_be_run_again_with_another_seed(pool: Pool) -> None:
