@@ -80,7 +80,7 @@ class Step:
 
     def disturbed(self) -> str:
         """The step as the beginning of a sentence about what came after it."""
-        return f"after {self._by} {self} of {self._window.what}" if self._by else str(self)
+        return f"After {self._by} {self} of {self._window.what}" if self._by else str(self)
 
     def __str__(self) -> str:
         tables = [self._machine.symbols]

@@ -57,7 +57,8 @@ def end_in_words(status: int) -> str:
     if status == DONE:
         return "by itself (nothing had stopped it)"
     signed = status - (1 << 32) if status >> 31 else status
-    return f"by itself (with status {signed if abs(signed) < 1 << 16 else hex(status)})"
+    error = f", {KernelError(status).name}" if status in set(KernelError) else ""
+    return f"by itself (with status {signed if abs(signed) < 1 << 16 else hex(status)}{error})"
 
 
 def result_in_words(value: int) -> str:
@@ -65,11 +66,11 @@ def result_in_words(value: int) -> str:
     return in_words(value, result=True)
 
 
-def listed(names: Iterable[str]) -> str:
+def listed(names: Iterable[str], last: str = "and") -> str:
     """`a, b and c`; of many, the first ones."""
     every = list(dict.fromkeys(names))
     shown = every[:_SHOWN] + ([f"{len(every) - _SHOWN} more"] if len(every) > _SHOWN else [])
-    return " and ".join(filter(None, [", ".join(shown[:-1]), *shown[-1:]]))
+    return f" {last} ".join(filter(None, [", ".join(shown[:-1]), *shown[-1:]]))
 
 
 def expect_ends(report: Report, clause: str, wanted: Wanted, cases: Mapping[str, str] | None = None) -> None:
@@ -86,12 +87,12 @@ def expect_errors(report: Report, clause: str, keys: Iterable[str], cases: Mappi
     """Fail when one of these calls returned no error of the kernel's."""
     wrong = _by_value({key: set(KernelError) for key in keys}, report, cases or {})
     for (value, _), names in wrong.items():
-        must(result_in_words(value), "an error", clause.format(listed(names)))
+        must(result_in_words(value), "an error", clause.format(listed(names, "or")))
 
 
 def _expect(report: Report, clause: str, wanted: Wanted, cases: Mapping[str, str], words: Callable[[int], str]) -> None:
     for (value, right), names in _by_value(wanted, report, cases).items():
-        must(words(value), tuple(map(words, right)), clause.format(listed(names)))
+        must(words(value), tuple(map(words, right)), clause.format(listed(names, "or")))
 
 
 def _by_value(wanted: Wanted, report: Report, cases: Mapping[str, str]) -> dict[tuple[int, tuple[int, ...]], list[str]]:
@@ -126,7 +127,7 @@ def finish(machine: Machine, awaited: str, judge: Callable[[Report], None] | Non
     return report
 
 
-def come_to(machine: Machine, where: str | int, program: str, awaited: str, *, times: int = 1) -> None:
+def come_to(machine: Machine, where: str | int, program: str | None, awaited: str, *, times: int = 1) -> None:
     """Run to a place of a program's, which is what `awaited` says: "the function that a privcall names"."""
     with _told_of(awaited):
         machine.run_to(where, program=program, times=times, awaited=awaited)
@@ -140,6 +141,8 @@ def _told_of(awaited: str) -> Iterator[None]:
     except Hang:
         raise
     except ProbeEnded as ended:
-        raise AssertionError(f"{awaited} never came before the end of the test's program\n{ended}") from ended
+        said = f"{awaited} never came: the test's program went on to its end without it"
+        raise AssertionError(f"{said}\n{ended}") from ended
     except MachineStopped as stopped:
-        raise AssertionError(f"{awaited} never came: {stopped}") from stopped
+        what = str(stopped)
+        raise AssertionError(f"{awaited} never came: {what[:1].lower()}{what[1:]}") from stopped

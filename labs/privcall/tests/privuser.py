@@ -91,7 +91,9 @@ def expect_out_of_reach(machine: Machine, cr3: int | None = None) -> None:
     pages = machine.mappings(cr3, start=PRIVUSER_START, end=PRIVUSER_END)
     assert pages, "a process of a program with a PrivUser has no page between 0xa0000000 and 0xa0400000"
     for page in pages:
-        assert not page.user, f"ring 3 can reach a page of PrivUser: {page}"
+        assert not page.user, (
+            f"ring 3 can reach PrivUser's page at {page.virtual:#010x}: the page tables give it U/S = 1"
+        )
 
 
 def word(value: int) -> bytes:

@@ -101,7 +101,7 @@ def test_the_kernel_reads_and_writes_no_privuser_for_ring_3(boot: Boots, seed: i
     expect_returns(report, "{}, with names and buffers of ring 3's own, returned", own, words)
     alive = report["alive"]
     failed = listed(name for bit, name in enumerate(DEPUTY_CALLS) if alive >> 31 or not alive >> bit & 1)
-    assert not failed, f"after ring 3 had named PrivUser in system calls, {failed} did not work from ring 2 either"
+    assert not failed, f"system calls that ring 2 made with PrivUser's memory, as it may, did not work: {failed}"
     must(report["files"], 1, "of one list_files call with a buffer of ring 3's own, the number that listed files is")
     must(report["parameter-right"], 1, "of one parameter call with buffers of ring 3's own, the number that worked is")
 
