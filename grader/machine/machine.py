@@ -26,7 +26,7 @@ from grader.machine import explain
 from grader.machine.control import Control
 from grader.machine.disk import Disk
 from grader.machine.emulator import Emulator, Setup
-from grader.machine.execution import PROBE_END, Execution, Stop
+from grader.machine.execution import PROBE_END, Awaited, Execution, Stop
 from grader.machine.faults import EmulatorGone, NotAsRequired, NotOnThisMachine
 from grader.machine.firmware import bios, option_rom
 from grader.machine.keyboard import scan_codes
@@ -210,9 +210,10 @@ class Machine(Execution):
                 if stop.address == address and stop.watched is None:
                     left -= program is None or self.runs_program(program, address)
 
-    def finish(self, awaited: str = "") -> Report:
+    def finish(self, awaited: Awaited = "") -> Report:
         """Run until the probe calls probe_finish; returns what it reported. `awaited`: what has come to its end then,
         in the lab's words, for the message when it does not ("the return of all who waited for a killed process").
+        `must_report` of grader/testing/reported.py also judges the reports, and says which never came.
 
         The stop counts only if ring 3 executes the probe's own code bytes, and a report only if the log in the probe's
         memory and the serial line agree on it. Raises MachineStopped when the probe does not come that far, and

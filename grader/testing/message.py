@@ -11,6 +11,8 @@ the rule by which `./lab prove` judges every message that an answer of the proje
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
+from dataclasses import dataclass
 
 from grader.machine.diagnosis import an_exception
 from grader.machine.faults import NotAsRequired
@@ -28,6 +30,9 @@ _PYTHON = (
     (re.compile(r"(?<![\w,.])\d{8,}\b"), "it shows a machine word in decimal: errors have names"),
 )
 
+_QUOTED = re.compile(r"The kernel panicked: .*")
+"""What the kernel says itself: an assertion of C's is a student's own."""
+
 
 class Unexpected(NotAsRequired):
     """A value that is not what it must be. `seen` and `wanted` are in words."""
@@ -38,24 +43,58 @@ class Unexpected(NotAsRequired):
         self.wanted = wanted
 
 
-def must(seen: object, wanted: object, clause: str) -> None:
-    """Fail the test unless `seen` equals `wanted`, or one of them when `wanted` is a tuple.
+@dataclass(frozen=True)
+class Every:
+    """As the wanted value of a word of bits: one for each of `names`, from bit `first` on, all of them set."""
+
+    names: tuple[str, ...]
+    first: int = 0
+
+    def __eq__(self, word: object) -> bool:
+        return word == (1 << len(self.names)) - 1 << self.first
+
+    def seen(self, word: int) -> str:
+        """Which bits are set, in words."""
+        clear = [name for bit, name in enumerate(self.names, self.first) if not word >> bit & 1]
+        return "none" if len(clear) == len(self.names) else f"all but {' and '.join(clear)}"
+
+
+def at_least(least: int) -> range:
+    """As the wanted value: that or more."""
+    return range(least, 1 << 32)
+
+
+def at_most(most: int) -> range:
+    """As the wanted value: that or less."""
+    return range(most + 1)
+
+
+def must(seen: object, wanted: object, clause: str, words: Callable[[int], str] | None = None) -> None:
+    """Fail the test unless `seen` equals `wanted`; is one of them when `wanted` is a tuple, or within it when a range.
 
     `clause` says what was done and ends where the value stands that was seen: "a send to a dead process returned".
-    Raises Unexpected.
+    `words` says values that have a meaning of their own. Raises Unexpected.
     """
     choices = wanted if isinstance(wanted, tuple) else (wanted,)
-    if seen in choices:
+    if any(seen in choice if isinstance(choice, range) else choice == seen for choice in choices):
         return
+    if words is not None and isinstance(seen, int):
+        raise Unexpected(clause, words(seen), " or ".join(map(words, choices)))
     result = any(isinstance(value, KernelError) for value in (*choices, _error(seen)))
     said = " or ".join(in_words(choice, result=result) for choice in choices)
-    raise Unexpected(clause, in_words(seen, result=result), said)
+    found = wanted.seen(seen) if isinstance(wanted, Every) and isinstance(seen, int) else in_words(seen, result=result)
+    raise Unexpected(clause, found, said)
 
 
 def in_words(value: object, *, result: bool = False) -> str:
     """A value as the labs speak of it: an error by its name, an exit status as what ended the process, another large
     word in hexadecimal. `result`: it is what a system call returned, so 0 is its success.
     """
+    if isinstance(value, Every):
+        return f"all {len(value.names)}"
+    if isinstance(value, range):
+        first, last = in_words(value.start), in_words(value.stop - 1)
+        return f"{first} or more" if value.stop >> 32 else f"{first} to {last}" if value.start else f"{last} or less"
     if isinstance(value, bytes):
         return value[:16].hex(" ") + (" ..." if len(value) > 16 else "") if value else "no bytes"
     if isinstance(value, (list, frozenset, set)):
@@ -90,8 +129,9 @@ def sentence(text: str) -> str:
 
 def fault(message: str) -> str:
     """Why a message is none for a student; empty when it is one."""
+    own = _QUOTED.sub("", message)
     for pattern, why in _PYTHON:
-        if pattern.search(message):
+        if pattern.search(own):
             return why
     if len(message.split()) < WORDS_MIN:
         return f"it has fewer than {WORDS_MIN} words: what was done, and what did the machine do?"
