@@ -15,9 +15,10 @@ from privuser import DONE
 from grader.machine import Machine
 from grader.machine.diagnosis import an_exception
 from grader.machine.faults import Hang, MachineStopped, ProbeEnded
-from grader.machine.report import Report, reports_on_console
+from grader.machine.report import Report
 from grader.testing.kernel_error import KILLED_STATUS, KernelError, fault_status
 from grader.testing.message import in_words, must
+from grader.testing.reported import so_far
 
 Wanted = Mapping[str, int | Collection[int]]
 """What must be reported under each key: a value, or one of several."""
@@ -108,7 +109,7 @@ def _by_value(wanted: Wanted, report: Report, cases: Mapping[str, str]) -> dict[
 
 
 def finish(machine: Machine, awaited: str, judge: Callable[[Report], None] | None = None) -> Report:
-    """Run to the probe's end; returns what it reported. `awaited`: what has come to its end then ("four privcalls").
+    """Run to the probe's end; returns what it reported. `awaited`: what that means ("the end of four privcalls").
 
     When the machine stops before, `judge` is shown what the probe had said until then: what went wrong first tells more
     than what the kernel died of.
@@ -118,7 +119,7 @@ def finish(machine: Machine, awaited: str, judge: Callable[[Report], None] | Non
             report = machine.finish(awaited)
     except (MachineStopped, AssertionError):
         if judge is not None:
-            judge(SoFar(reports_on_console(machine.serial)))
+            judge(SoFar(so_far(machine).log))
         raise
     for key, call in GAVE_UP.items():
         assert key not in report, f"{call} {result_in_words(report[key])}, so that the test's program could not go on"

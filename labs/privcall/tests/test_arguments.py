@@ -27,11 +27,12 @@ from privuser import (
 
 from grader.builds.build import Build
 from grader.machine import Machine
-from grader.machine.report import Report, reports_on_console
+from grader.machine.report import Report
 from grader.testing.boots import Boots
 from grader.testing.kernel_error import KernelError
 from grader.testing.message import in_words, must
 from grader.testing.plugin import graded
+from grader.testing.reported import so_far
 from grader.testing.sweep import Sweep, Window
 
 E_FAULT, E_INVALID = int(KernelError.E_FAULT), int(KernelError.E_INVALID)
@@ -141,7 +142,7 @@ def expect_ranges_refused(said: Report) -> None:
 def expect_no_end(machine: Machine, report: Report) -> None:
     """Fail when the process that passes these buffers has ended, with the buffer that it ended by."""
     if "ended" in report:
-        said = Report(reports_on_console(machine.serial))
+        said = so_far(machine)
         expect_ranges_refused(said)
         passed = sum(len(said.all(key)) for key in BAD_RANGES)
         cases = [f"{what}, as its {kind} buffer" for what in BAD_RANGES.values() for kind in BUFFER_KINDS]

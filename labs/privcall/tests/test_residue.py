@@ -84,9 +84,7 @@ def test_a_call_leaves_nothing_of_privuser_behind(boot: Boots, seed: int) -> Non
 
 def at_the_gates_end(machine: Machine) -> Registers:
     """Run to the first instruction in ring 3 after the next call through the gate."""
-    come_to(
-        machine, machine.read_u32(PRIVUSER_START + 4), None, "a privcall at the entry that the PrivUser header names"
-    )
+    come_to(machine, machine.read_u32(PRIVUSER_START + 4), None, "a privcall at the entry that the header names")
     back = machine.read_u32(machine.registers().esp)  # the processor pushed it last
     come_to(machine, back, None, "the return of a privcall to ring 3, by RETF")
     return machine.registers()
