@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import pytest
+from mediated import PRIVUSER_END, PRIVUSER_START, EntryOf
 
 from grader.machine import Machine
-
-PRIVUSER_START, PRIVUSER_END = 0xA0000000, 0xA0400000
-
-EntryOf = Callable[[Machine, str], int]
 
 
 @pytest.fixture
