@@ -115,7 +115,7 @@ def hang(machine: Inspection, output: bytes, visited: Sequence[str], missed: str
     faults = fault_lines(output)
     sentences = [f"{missed[:1].upper()}{missed[1:]} within {limit}: {what}."]
     if faults:
-        sentences = [f"{process_fault(machine, faults[-1])}, and {missed}.", f"Now {what}."]
+        sentences = [f"{process_fault(machine, faults[-1])}. {missed[:1].upper()}{missed[1:]}.", f"Now {what}."]
         faults = faults[:-1]
     states = [f"{name} ({pid}) is {state}" for pid, name, state in machine.process_states() if state != "ZOMBIE"]
     if states:

@@ -55,8 +55,10 @@ class Every:
 
     def seen(self, word: int) -> str:
         """Which bits are set, in words."""
-        clear = [name for bit, name in enumerate(self.names, self.first) if not word >> bit & 1]
-        return "none" if len(clear) == len(self.names) else f"all but {' and '.join(clear)}"
+        there = [name for bit, name in enumerate(self.names, self.first) if word >> bit & 1]
+        clear = [name for name in self.names if name not in there]
+        few, what = ("only", there) if len(there) < len(clear) else ("all but", clear)
+        return f"{few} {' and '.join(what)}" if there else "none"
 
 
 def at_least(least: int) -> range:
@@ -94,7 +96,7 @@ def in_words(value: object, *, result: bool = False) -> str:
         return f"all {len(value.names)}"
     if isinstance(value, range):
         first, last = in_words(value.start), in_words(value.stop - 1)
-        return f"{first} or more" if value.stop >> 32 else f"{first} to {last}" if value.start else f"{last} or less"
+        return f"{first} or more" if value.stop >> 31 else f"{first} to {last}" if value.start else f"{last} or less"
     if isinstance(value, bytes):
         return value[:16].hex(" ") + (" ..." if len(value) > 16 else "") if value else "no bytes"
     if isinstance(value, (list, frozenset, set)):

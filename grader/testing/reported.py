@@ -20,11 +20,9 @@ from typing import Any
 from grader.machine.faults import Hang, MachineStopped, NotAsRequired
 from grader.machine.machine import Machine
 from grader.machine.report import Report, reports_on_console
-from grader.testing.message import in_words, must
+from grader.testing.message import in_words, must, sentence
 
-Wanted = (
-    str | tuple[object, str] | tuple[object, str, Callable[[int], str]] | tuple[object, str, Mapping[int | None, str]]
-)
+Wanted = str | tuple[object, str] | tuple[object, str, Callable[[int], str]] | tuple[object, str, Mapping[Any, str]]
 """Of a report: the value as `must` takes it, its clause ("the send returned"), and if need be what says its values in
 words, or whole sentences for values that mean something of their own, and for None, when the report never comes.
 
@@ -48,12 +46,21 @@ def must_report(machine: Machine, meanwhile: Callable[[Machine], object] | None 
         report = so_far(machine)
         _judge(report, wanted)
         if not (ending and isinstance(stopped, Hang)):
-            _add(stopped, _missed(report, wanted))
+            _add(stopped, sentence(_missed(report, wanted)))
         raise
     _judge(report, wanted)
     if any(key not in report for key, told in wanted.items() if not isinstance(told, str)):
         raise NotAsRequired(f"{_missed(report, wanted)}, though the probe came to its end")
     return report
+
+
+def come_to(machine: Machine, where: str, program: str, awaited: str, **wanted: Wanted) -> None:
+    """`Machine.run_to`, and when the machine stops before, judge what was reported, as `must_report` does."""
+    try:
+        machine.run_to(where, program=program, awaited=awaited)
+    except MachineStopped:
+        _judge(so_far(machine), wanted)
+        raise
 
 
 def so_far(machine: Machine) -> Report:
@@ -94,5 +101,5 @@ def _missed(report: Report, wanted: Mapping[str, Wanted]) -> str:
 def _add(stopped: MachineStopped, missed: str) -> None:
     """Say in the diagnosis, after why the machine stopped, what never came."""
     headline, *others = stopped.diagnosis.sentences
-    stopped.diagnosis = replace(stopped.diagnosis, sentences=(f"{headline.removesuffix('.')}, and {missed}.", *others))
+    stopped.diagnosis = replace(stopped.diagnosis, sentences=(f"{sentence(headline)} {missed}", *others))
     stopped.args = (stopped.diagnosis.text(),)

@@ -15,7 +15,7 @@ ENDPOINTS = range(64, 1 << 31)
 
 GAVE_UP: dict[str, Wanted] = {
     "no_spawn": "a spawn of one more process, which the test needs, returned",
-    "no_hello": "a receive of the first message that a process just started sends did not bring that: it returned",
+    "no_hello": "a receive, for the first message of a process that was just started, returned",
     "no_wait": "a wait for a child's end, which the test needs, did not return the child's id but",
     "no_receive": "a receive, with senders waiting, returned",
     "no_call": "a call, or the receive of one, which the test needs, returned",
