@@ -298,11 +298,8 @@ __attribute__((noinline)) void numbers_begin(void)
     __asm__ volatile("");
 }
 
-volatile uint32_t trying; /* the grader looks at it when the kernel does not come back */
-
 static bool is_denied(uint32_t number)
 {
-    trying = number;
     int result = system_call(number, (uint32_t)buffer, 16, (uint32_t)buffer, 16, 16);
     return result == E_PERMISSION || result == E_NO_CALL;
 }
@@ -322,9 +319,11 @@ static int numbers(void)
         {0xffffffc0, 0xffffffff},
     };
     numbers_begin();
-    for (uint32_t i = 0; i < sizeof ranges / sizeof ranges[0]; i++)
+    for (uint32_t i = 0; i < sizeof ranges / sizeof ranges[0]; i++) {
+        probe_report("trying", ranges[i][0]);
         for (uint32_t offset = 0; offset <= ranges[i][1] - ranges[i][0]; offset++)
             must_fail(is_denied(ranges[i][0] + offset) ? E_PERMISSION : 0);
+    }
     crew_report_attempts();
     probe_report("ticks", ticks());
     probe_report("nonce", crew.nonce);

@@ -94,12 +94,18 @@ static int entries(void)
                                        0x10000000,  0x20000000, 0x40000000, 0x40000001, 0x7fffffff,
                                        0x80000000,  0xc0000000, 0xffffffff};
     uint32_t refused = 0, before = runs;
-    for (uint32_t i = 0; i < sizeof domains / sizeof domains[0]; i++)
-        refused |= (uint32_t)(domain_call(domains[i], ENTRY_DO, DO_PUBLIC, 0, 0) == E_NO_CALL) << i;
+    for (uint32_t i = 0; i < sizeof domains / sizeof domains[0]; i++) {
+        probe_report("trying", domains[i]);
+        const int result = domain_call(domains[i], ENTRY_DO, DO_PUBLIC, 0, 0);
+        refused |= (uint32_t)(result == E_NO_CALL) << i;
+    }
     probe_report("domains", refused);
     refused = 0;
-    for (uint32_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++)
-        refused |= (uint32_t)(domain_call(VAULT, numbers[i], DO_PUBLIC, 0, 0) == E_NO_CALL) << i;
+    for (uint32_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++) {
+        probe_report("trying", numbers[i]);
+        const int result = domain_call(VAULT, numbers[i], DO_PUBLIC, 0, 0);
+        refused |= (uint32_t)(result == E_NO_CALL) << i;
+    }
     probe_report("numbers", refused);
     probe_report("runs", runs - before);
     probe_report("secret", (uint32_t)read_secret());

@@ -4,15 +4,18 @@ for calls that must be refused.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import contextlib
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from grader.builds.filesystem539 import CorruptFilesystem, read_filesystem
 from grader.builds.image import filesystem_of
 from grader.machine import Machine
 from grader.machine.diagnosis import an_exception
+from grader.machine.faults import MachineStopped
 from grader.testing.kernel_error import KILLED_STATUS, KernelError, faults_vector
 from grader.testing.message import in_words
+from grader.testing.reported import so_far
 
 KBASE = 0xC0000000
 PRIVUSER_START, PRIVUSER_END, PRIVUSER_CODE = 0xA0000000, 0xA0400000, 0x0E
@@ -57,7 +60,7 @@ EntryOf = Callable[[Machine, str], int]
 def system_call_name(number: int) -> str:
     """A system call by its number: `yield (6)`."""
     names = {**dict(enumerate(SYSTEM_CALLS)), **LAB_CALLS, **dict(enumerate(HANDLE_CALLS, 40))}
-    return f"{names[number]} ({number})" if number in names else f"number {number:#x}"
+    return f"system call {names[number]} ({number})" if number in names else f"system call {number_in_words(number)}"
 
 
 def denied(call: str) -> tuple[KernelError, str]:
@@ -76,7 +79,26 @@ def ended(status: int) -> str:
     vector = faults_vector(status)
     if vector is not None:
         return f"by {an_exception(vector)}"
-    return "by a kill" if status == KILLED_STATUS else f"by itself, with status {in_words(status)}"
+    return "by a kill" if status == KILLED_STATUS else f"by itself (with status {in_words(status)})"
+
+
+@contextlib.contextmanager
+def told_of_the_last(machine: Machine, what: str) -> Iterator[None]:
+    """Say of a machine that stopped what the probe was trying: it reports that as `trying`, for `what` to name."""
+    try:
+        yield
+    except MachineStopped as stopped:
+        said = so_far(machine)
+        if "trying" not in said:
+            raise
+        tried = said["trying"]
+        headline = f"{str(stopped)[:1].lower()}{str(stopped)[1:]}"
+        raise AssertionError(f"{what.format(number_in_words(tried))}: {headline}") from stopped
+
+
+def number_in_words(number: int) -> str:
+    """A number of a call, domain or entry: decimal as in the handout, large ones in hexadecimal."""
+    return str(number) if number < 256 else f"{number:#x}"
 
 
 def content(start: int, length: int) -> bytes:

@@ -138,12 +138,12 @@ def test_a_file_without_a_rule_is_out_of_reach(boot_filed: Start, secret: bytes)
         open=denied(f"open_file of `secret`, {without}"),
         read=denied(f"read_file of `secret`, {without}"),
         untouched=(1, "open_file and read_file of `secret` were denied; of one buffer, those that are untouched are"),
-        longer=denied(f"open_file of `public2`, {without} but for `public`,"),
-        shorter=denied(f"read_file of `publi`, {without} but for `public`,"),
+        longer=denied("open_file of `public2`, for which the domain has no rule (but one for `public`),"),
+        shorter=denied("read_file of `publi`, for which the domain has no rule (but one for `public`),"),
         delete=denied(f"delete_file of `secret`, {without}"),
         create=denied(f"create_file of `stranger`, {without}"),
-        by_handle=(PART, "of 100 bytes of `public`, which may be read, read by a handle, those that are right are"),
-        by_name=(PART, "of 100 bytes of `public`, which may be read, read by name, those that are right are"),
+        by_handle=(PART, "open_file and read_handle of 100 bytes of `public`, which may be read, brought right bytes:"),
+        by_name=(PART, "read_file of 100 bytes of `public`, which may be read, brought right bytes:"),
         **GAVE_UP,
     )
     check_is_kept_from(machine, secret)

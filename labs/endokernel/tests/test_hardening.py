@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from mediated import (
     E_PERMISSION,
+    FIRST_ERROR,
     GAVE_UP,
     HARMFUL,
     HARMLESS,
@@ -23,7 +24,7 @@ from mediated import (
 from grader.machine import Machine
 from grader.testing import seeds
 from grader.testing.boots import Boots
-from grader.testing.message import Every, must
+from grader.testing.message import must
 from grader.testing.plugin import graded
 from grader.testing.reported import must_report
 
@@ -36,27 +37,25 @@ ALIASES_MAX = 16
 SWEEP_MOST = 36
 """Places at which a call is disturbed, at most."""
 
-ALIAS_CHECKS = Every(
-    (
-        "open_file of an alias of the secret: denied",
-        "read_file of an alias of the secret: denied",
-        "delete_file of an alias of the secret: denied",
-        "open_file of an alias of the secret, as /./nickname: denied",
-        "open_file of an alias of that alias: denied",
-        "create_file in the place of an alias: refused",
-        "open_file of an alias of a public file: 100 right bytes",
-        "read_file of an alias of a public file: 100 right bytes",
-        "delete_file of an alias of a public file: denied",
-        "delete_file of an alias of a file that may be deleted: done",
-        "handle_name of a file opened by its alias: the length of its own name",
-        "handle_name of a file opened by its alias: its own name",
-        "delete_handle of a file that may not be deleted: denied",
-        "link_file of the secret: denied",
-        "link_file of a public file: done",
-        "open_file of that new alias: 100 right bytes",
-        "no bytes but the public file's were read",
-    )
-)
+ALIAS_CHECKS = [
+    "open_file of an alias of the secret was not denied",
+    "read_file of an alias of the secret was not denied",
+    "delete_file of an alias of the secret was not denied",
+    "open_file of an alias of the secret, as /./nickname, was not denied",
+    "open_file of an alias of an alias of the secret was not denied",
+    "create_file in the place of an alias was not refused",
+    "open_file and read_handle of an alias of a public file did not bring its bytes",
+    "read_file of an alias of a public file did not bring its bytes",
+    "delete_file of an alias of a public file, which may only be read, was not denied",
+    "delete_file of an alias of a file that may be deleted did not return 0",
+    "handle_name of a file that was opened by its alias did not return the length of its own name",
+    "handle_name of a file that was opened by its alias did not give its own name",
+    "delete_handle of a file that was opened by its alias, and may only be read, was not denied",
+    "link_file of the secret, which may not be read, was not denied",
+    "link_file of a public file did not return 0",
+    "open_file and read_handle of a new alias of a public file did not bring its bytes",
+    "a call with an alias brought other bytes than the public file's",
+]
 """What the role `aliases` of the probe `changer` checks, bit by bit."""
 
 
@@ -177,7 +176,9 @@ def test_a_name_that_changes_while_it_is_checked_deceives_nobody(boot_changed: S
             f"{times}3": (0, f"create_file of a file that may be created, {others} returned"),
         }
     changed = "the name was changed to the secret's while file calls of a public file were judged"
-    report = must_report(machine, change_the_name, harm=(0, f"{changed}; calls that read other bytes are"), **GAVE_UP)
+    report = must_report(
+        machine, change_the_name, harm=(0, f"{changed}; the calls that read other bytes are"), **GAVE_UP
+    )
     expect_file(
         machine, "secret", secret, "delete_file of another file, whose name was changed to its, is all that was asked"
     )
@@ -198,12 +199,16 @@ def test_a_file_is_the_same_file_by_any_name(boot_changed: Start, secret: bytes,
     its name; an alias of a public file is as good as its own name, for each of the file calls.
     """
     machine = boot_changed("plain", role="linker")
-    must_report(
+    report = must_report(
         machine,
         linked=(4, "of four link_file calls by a process without a PrivUser, those that returned 0 are"),
-        changer=(ALIAS_CHECKS, "of these calls, the ones that were answered as here are"),
         **GAVE_UP,
     )
+    answers = report["changer"]
+    assert answers < FIRST_ERROR, f"a process that makes file calls with aliases ended {ended(answers)}"
+    wrong = [check for bit, check in enumerate(ALIAS_CHECKS) if not answers >> bit & 1]
+    more = f" (and {len(wrong) - 1} other calls were answered wrongly)" if len(wrong) > 1 else ""
+    assert not wrong, f"{wrong[0]}{more}"
     expect_file(machine, "secret", secret, "delete_file of its alias was denied")
     expect_file(machine, "public", content(seed & 0xFFFFFFFF, 600), "delete_file of its alias was denied")
     expect_file(machine, "ledger", None, "delete_file of its alias returned 0")
@@ -246,7 +251,8 @@ def test_a_name_that_is_turned_to_another_file_deceives_nobody(boot_changed: Sta
         ),
         **GAVE_UP,
     )
-    expect_file(machine, "secret", secret, f"{turned}, which had led to a file that may be deleted")
+    kept = files_on(machine).get("secret") == secret
+    assert kept, f"{turned}, which had led to a file that may be deleted, and the secret was deleted"
 
 
 @graded(
