@@ -53,6 +53,9 @@ GAVE_UP = {
 }
 """What a probe reports when it cannot go on, for `must_report`."""
 
+FORBIDDEN = "getpid, which the policy forbids,"
+"""Of the probes `interposed` and `borders`."""
+
 Start = Callable[..., Machine]
 EntryOf = Callable[[Machine, str], int]
 
@@ -130,3 +133,8 @@ def place_of(machine: Machine, symbol: str, program: str) -> int:
     walk = machine.walk(machine.symbol(symbol, program))
     assert walk.physical is not None, f"a page of the program {program} is not there while it runs: {walk}"
     return walk.physical
+
+
+def come_to(machine: Machine, where: str | int, program: str, awaited: str) -> None:
+    """Run to a place of a program's, which is what `awaited` says."""
+    machine.run_to(where, program=program, awaited=awaited)

@@ -21,7 +21,6 @@ from mediated import (
 )
 
 from grader.machine import Machine
-from grader.testing import seeds
 from grader.testing.boots import Boots
 from grader.testing.kernel_error import KernelError
 from grader.testing.message import Every, in_words
@@ -81,12 +80,6 @@ def checksum(data: bytes) -> int:
 def known(seed: int) -> bytes:
     """The file `public` of this run, which the probes know."""
     return content(seed & 0xFFFFFFFF, 600)
-
-
-@pytest.fixture
-def secret(seed: int) -> bytes:
-    """The file `secret` of this run, which nothing in the machine knows."""
-    return b"".join(seeds.number(str(seed), "secret", place).to_bytes(8, "little") for place in range(64))
 
 
 @pytest.fixture

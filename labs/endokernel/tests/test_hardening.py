@@ -17,12 +17,13 @@ from mediated import (
     PRIVUSER_START,
     Start,
     content,
+    ended,
     expect_file,
+    files_on,
     place_of,
 )
 
 from grader.machine import Machine
-from grader.testing import seeds
 from grader.testing.boots import Boots
 from grader.testing.message import must
 from grader.testing.plugin import graded
@@ -57,12 +58,6 @@ ALIAS_CHECKS = [
     "a call with an alias brought other bytes than the public file's",
 ]
 """What the role `aliases` of the probe `changer` checks, bit by bit."""
-
-
-@pytest.fixture
-def secret(seed: int) -> bytes:
-    """The file `secret` of this run, which nothing in the machine knows."""
-    return b"".join(seeds.number(str(seed), "secret", place).to_bytes(8, "little") for place in range(64))
 
 
 @pytest.fixture
