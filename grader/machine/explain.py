@@ -31,6 +31,7 @@ from grader.machine.symbols import SymbolMissing
 
 SERIAL_LINES = 12
 
+_KERNEL_HALF = 0xC0000000
 _OUT_IMMEDIATE, _OUT_DX = (0xE6, 0xE7), (0xEE, 0xEF)
 
 
@@ -92,7 +93,10 @@ def panic(machine: Inspection, output: bytes) -> Diagnosis:
         headline = f"The kernel panicked: {reason}"
         return Diagnosis("panic", (headline, *_context(machine, output)), serial_tail(output))
     fault = LoggedException(said.vector, said.error_code, 0, 8, said.eip, said.eip, said.cr2)
-    sentences = [f"The kernel panicked: {_exception_at(machine, fault)}.", *_about_page_fault(machine, fault)]
+    what = _exception_at(machine, fault)
+    if said.eip < _KERNEL_HALF:
+        what = f"it took for its own {an_exception(said.vector)} at {machine.place(said.eip)}, which is not its code"
+    sentences = [f"The kernel panicked: {what}.", *_about_page_fault(machine, fault)]
     return Diagnosis("panic", (*sentences, *_context(machine, output)), serial_tail(output))
 
 

@@ -187,7 +187,7 @@ def _outcome(item: pytest.Item, call: pytest.CallInfo[None]) -> Outcome:
     if moment is not None:
         facts["step"] = moment.number
     outcome = explanation.explain(item.name, call.excinfo, boots.machines if boots is not None else [], facts)
-    return outcome if moment is None else replace(outcome, message=f"{moment}: {outcome.message}")
+    return outcome if moment is None else replace(outcome, message=f"{moment.disturbed()}: {outcome.message}")
 
 
 def outcome_of(item: pytest.Item) -> Outcome:

@@ -48,6 +48,10 @@ def must_report(machine: Machine, meanwhile: Callable[[Machine], object] | None 
         if not (ending and isinstance(stopped, Hang)):
             _add(stopped, sentence(_missed(report, wanted)))
         raise
+    except NotAsRequired:
+        if ending:
+            _judge(so_far(machine), wanted)
+        raise
     _judge(report, wanted)
     if any(key not in report for key, told in wanted.items() if not isinstance(told, str)):
         raise NotAsRequired(f"{_missed(report, wanted)}, though the probe came to its end")
@@ -94,7 +98,10 @@ def _missed(report: Report, wanted: Mapping[str, Wanted]) -> str:
     for key, told in wanted.items():
         if key not in report and not isinstance(told, str):
             sentences = told[2] if len(told) == 3 and isinstance(told[2], Mapping) else {}
-            return sentences.get(None, f"{told[1]} nothing")
+            never = (
+                f"{told[1].removesuffix(' ended')} never ended" if told[1].endswith(" ended") else f"{told[1]} nothing"
+            )
+            return sentences.get(None, never)
     return "the probe's end, after its last report, never came"
 
 
