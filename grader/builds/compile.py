@@ -85,7 +85,7 @@ def compile_tree(
     """
     sources = _tar_of(files, "tree/", changed) + reuse
     settings = ["OUT=../../out", f"CROSS={toolchain.cross}", f"OPT={optimize}"]
-    argv = ["/bin/sh", "-c", SCRIPT, "build", "part" if part else "all", *_parallel(), *settings, *targets]
+    argv = ["/bin/sh", "-c", SCRIPT, "build", "part" if part else "all", *_parallel(sandbox), *settings, *targets]
     with _work_folder(sandbox) as folder:
         try:
             done = replace(sandbox, tools=toolchain.tools).run(
@@ -123,10 +123,12 @@ def _judge(done: Completed, folder: str) -> None:
         raise Ungradable(f"the build ended with status {done.status}: " + explain(done.errors, folder))
 
 
-def _parallel() -> list[str]:
+def _parallel(sandbox: Sandbox) -> list[str]:
+    """How many compilers run at once, the messages of each kept together."""
+    if sandbox.landlock:  # for -O make needs a file in /tmp, whatever TMPDIR says
+        return ["-j1"]
     jobs = [f"-j{max(1, min(4, os.cpu_count() or 1))}"]
-    # Messages of one compiler stay together; the make of macOS does not know it.
-    return [*jobs, "-Otarget"] if os.uname().sysname == "Linux" else jobs
+    return [*jobs, "-Otarget"] if os.uname().sysname == "Linux" else jobs  # the make of macOS does not know it
 
 
 @contextlib.contextmanager

@@ -95,7 +95,7 @@ class _Debugger:
         self._setting = Setting(
             build,
             seed,
-            sandbox.active,
+            sandbox.active or sandbox.landlock,
             step=wanted.step,
             witness=wanted.witness,
             on_failure=self._failed,

@@ -134,6 +134,7 @@ class BochsProcess:
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=self._interrupt_end,
+                folder=Path(self._own_folder) if self._own_folder else None,
             )
         except OSError as error:
             self._release()
