@@ -5,8 +5,8 @@
 It stands in for bubblewrap where no user namespace may be made (see sandbox.py), and is a program of its own because
 the rules hold for whoever sets them. Below a `read` path files can be read and run; below a `write` path they can be
 made, changed and removed as well; nothing else on any file system can be opened. What is not there is passed over. As
-far as the kernel knows it (from 6.7, 6.12), the command also cannot connect by TCP, reach abstract sockets, or signal anybody
-outside. It never sees other processes' memory, environment or descriptors. Descriptors that it inherits stay usable.
+far as the kernel knows it (from 6.7, 6.12), the command also cannot connect by TCP, reach abstract sockets, or signal
+anybody outside. It never sees other processes' memory, environment or descriptors. Those that it inherits stay usable.
 
 The numbers are those of linux/landlock.h, the rules those of the kernel's Documentation/userspace-api/landlock.rst.
 """
@@ -87,7 +87,7 @@ def main(words: list[str]) -> int:
         paths[kind].append(path)
     command = words[end + 1 :]
     # Found now: afterwards Python itself may no longer be able to open its own modules.
-    places = [os.path.join(folder, command[0]) for folder in os.get_exec_path()]
+    places = [command[0]] if "/" in command[0] else [f"{folder}/{command[0]}" for folder in os.get_exec_path()]
     program = next((place for place in places if os.access(place, os.X_OK)), command[0])
     try:
         confine(paths["read"], paths["write"])

@@ -51,6 +51,14 @@ SYSTEM_FILES = ("/etc/ld.so.cache", "/etc/alternatives")
 SHARED_MEMORY_BYTES = 8 << 20
 FIRST_USER = 1_000_000_000  # far from any user that a system gives out
 NOBODY = 65534
+# Where there is no setpriv: whoever watches ends what runs on after the grader, and is itself gone a second later.
+WATCHED = """
+p=$$
+(while kill -0 "$0" && kill -0 $p; do sleep 1; done; kill -KILL $p) </dev/null >/dev/null 2>&1 &
+exec "$@"
+"""
+# Where there is no prlimit: what every shell can limit. It counts files in blocks of 512 bytes.
+LIMITED = 'ulimit -c 0; ulimit -t "$0"; ulimit -f "$1"; ulimit -n "$2"; ulimit -v "$3" 2>/dev/null; shift 3; exec "$@"'
 # Who dies before its command has asked to die with it leaves it to another parent: then there is nothing to be run.
 WITH_ITS_PARENT = '[ "$PPID" = "$0" ] && exec "$@"'
 _job = itertools.count()
@@ -213,6 +221,8 @@ def _detect() -> Sandbox:
 
 def _with_bubblewrap() -> Sandbox | str:
     """The sandbox, tried, or the reason why there is none."""
+    if sys.platform != "linux":
+        return "there is no bubblewrap on this system (docs/macos.md says how to grade in a container)"
     bubblewrap = shutil.which("bwrap", path=SYSTEM_PATH)
     if bubblewrap is None:
         return "bubblewrap (bwrap) is not installed"
@@ -240,10 +250,10 @@ def _without_bubblewrap(reason: str) -> Sandbox:
         return locked
     if locked.landlock:
         why = "no user namespace can be made in it" if "namespace" in reason else reason
-        text = f"the container is the sandbox: {why}, so limits and Landlock confine the compiler and the emulator inside"
+        text = f"the container is the sandbox: {why}, so limits and Landlock confine the compiler and the emulator"
         return replace(locked, contained=True, warning=f"{text}.")
-    text = f"UNSANDBOXED within this container, which has neither user namespaces nor Landlock ({reason}): an answer can "
-    text += "read whatever is in it, so give it no hidden tests, and one hand-in only."
+    text = f"UNSANDBOXED within this container, which has neither user namespaces nor Landlock ({reason}): an answer "
+    text += "can read whatever is in it, so give it no hidden tests, and one hand-in only."
     return replace(locked, contained=True, warning=text)
 
 
@@ -333,9 +343,10 @@ def _tool_prefix(path: Path) -> Path:
 
 
 def _limited(limits: Limits) -> list[str]:
-    """The part of the command line that sets the limits (prlimit of util-linux; on other systems none)."""
+    """The part of the command line that sets the limits: prlimit of util-linux, elsewhere a shell."""
     if shutil.which("prlimit", path=SYSTEM_PATH) is None:
-        return []
+        numbers = (limits.cpu_seconds, limits.file_size >> 9, limits.open_files, limits.address_space >> 10)
+        return ["/bin/sh", "-c", LIMITED, *map(str, numbers)]
     processes = limits.processes if os.getuid() == 0 else limits.processes + _own_processes()
     wanted = {
         "as": (limits.address_space, resource.RLIMIT_AS),
@@ -357,7 +368,7 @@ def _limited(limits: Limits) -> list[str]:
 def _as_user(user: int) -> list[str]:
     """The part of the command line that becomes another user when we are root, and gains no rights any more."""
     if shutil.which("setpriv", path=SYSTEM_PATH) is None:
-        return []
+        return ["/bin/sh", "-c", WATCHED, str(os.getpid())]
     words = ["setpriv", "--no-new-privs", "--inh-caps=-all"]
     if os.getuid() == 0:
         words += [f"--reuid={user}", f"--regid={user}", "--clear-groups", "--bounding-set=-all"]

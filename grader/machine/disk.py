@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from enum import Enum
 
+from grader.machine.unnamed import path_of
+
 
 class Disk(Enum):
     """The condition of a machine's IDE disk. The firmware boots from a copy of its own, so all of them boot."""
@@ -28,7 +30,7 @@ _IO_ERROR = 5  # errno's EIO
 
 def drive_options(disk: Disk, descriptor: int) -> list[str]:
     """The emulator's arguments for an IDE disk whose contents are at `descriptor`."""
-    file = f"/dev/fd/{descriptor}"
+    file = path_of(descriptor)
     if disk is Disk.MISSING:
         return []
     if disk in _FAILING:

@@ -10,19 +10,18 @@ from __future__ import annotations
 
 import contextlib
 import os
-import shutil
 import signal
 import socket
 import subprocess
-import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 from grader.faults import Ungradable
+from grader.host import programs
 from grader.host.sandbox import Limits, Sandbox, end
 from grader.machine.disk import Disk, drive_options
 from grader.machine.serial import Bounded, SerialLine, roomy_pipe
+from grader.machine.unnamed import close_file, path_of, unnamed_file
 
 NAMES = ("/usr/libexec/qemu-system-i386", "qemu-system-i386")
 """Debian's /usr/bin/qemu-system-i386 is a shell script around the first: going around it saves 3 ms."""
@@ -50,25 +49,10 @@ class Setup:
 def find_emulator() -> str:
     """The path of the emulator (`KERNELIST_QEMU` in the environment names another). Raises Ungradable."""
     wanted = os.environ.get("KERNELIST_QEMU")
-    for name in (wanted,) if wanted else NAMES:
-        path = shutil.which(name)
-        if path is not None:
-            return path
+    path = programs.first((wanted,) if wanted else NAMES)
+    if path is not None:
+        return path
     raise Ungradable(f"the emulator {wanted or NAMES[-1]} is not installed here; ./lab doctor says how to install it")
-
-
-def unnamed_file(data: bytes) -> int:
-    """A descriptor of a file without a name that holds `data`; the emulator opens it as /dev/fd/N."""
-    if hasattr(os, "memfd_create"):
-        descriptor = os.memfd_create("kernelist", os.MFD_CLOEXEC)
-    else:
-        descriptor, path = tempfile.mkstemp(prefix="kernelist")
-        Path(path).unlink()
-    view = memoryview(data)
-    while view:
-        view = view[os.write(descriptor, view) :]
-    os.lseek(descriptor, 0, os.SEEK_SET)
-    return descriptor
 
 
 class Emulator:
@@ -84,16 +68,16 @@ class Emulator:
         self._messages, messages_end = roomy_pipe()
         os.set_blocking(self._messages, False)
         self._disk = unnamed_file(image)
-        rom = unnamed_file(firmware)
+        self._rom = unnamed_file(firmware)
         ours, theirs = zip(*(socket.socketpair() for _ in range(3)), strict=True)
         self.monitor, self.gdb, self.qtest = ours
-        arguments = [program, *command_line(setup, [line.fileno() for line in theirs], self._disk, rom)]
+        arguments = [program, *command_line(setup, [line.fileno() for line in theirs], self._disk, self._rom)]
         confined = sandbox if sandbox is not None else Sandbox(False, "")
         try:
             self.process = confined.popen(
                 arguments,
                 LIMITS,
-                pass_fds=[self._disk, rom, *(line.fileno() for line in theirs)],
+                pass_fds=[self._disk, self._rom, *(line.fileno() for line in theirs)],
                 stdin=self.serial.guest_input,
                 stdout=self.serial.guest_output,
                 stderr=messages_end,
@@ -104,7 +88,6 @@ class Emulator:
         finally:
             for line in theirs:
                 line.close()
-            os.close(rom)
             os.close(messages_end)
             self.serial.started()
 
@@ -147,9 +130,10 @@ class Emulator:
         for line in (self.monitor, self.gdb, self.qtest):
             line.close()
         self.serial.close()
-        for descriptor in (self._messages, self._disk):
-            with contextlib.suppress(OSError):
-                os.close(descriptor)
+        with contextlib.suppress(OSError):
+            os.close(self._messages)
+        close_file(self._disk)
+        close_file(self._rom)
 
 
 def command_line(setup: Setup, lines: Sequence[int], disk: int, rom: int) -> list[str]:
@@ -168,12 +152,12 @@ def command_line(setup: Setup, lines: Sequence[int], disk: int, rom: int) -> lis
         *("-chardev", f"socket,id=qtest,fd={qtest}", "-object", "qtest,id=qtest,chardev=qtest"),
         *("-chardev", "stdio,id=serial,signal=off", "-serial", "chardev:serial"),
         *drive_options(setup.disk, disk),
-        *("-fw_cfg", f"name=opt/kernelist/disk,file=/dev/fd/{disk}"),
+        *("-fw_cfg", f"name=opt/kernelist/disk,file={path_of(disk)}"),
     ]
     if setup.screen:
-        words += ["-vga", "std", "-option-rom", f"romfile=/dev/fd/{rom},bootindex=0"]  # before the IDE disk
+        words += ["-vga", "std", "-option-rom", f"romfile={path_of(rom)},bootindex=0"]  # before the IDE disk
     else:
-        words += ["-bios", f"/dev/fd/{rom}"]
+        words += ["-bios", path_of(rom)]
     if setup.exit_device:
         words += ["-device", "isa-debug-exit,iobase=0xf4,iosize=4"]
     if setup.trace:

@@ -112,7 +112,7 @@ def _unpublished() -> tuple[str, ...]:
 
 
 def _students_tasks(data: bytes, lab: str) -> bytes:
-    """An editor's tasks without those that call what only the author's repository has; they ask for the branch's lab."""
+    """An editor's tasks for the branch of `lab`, without those that call what only the author's repository has."""
     facts = json.loads(data)
     for question in facts.get("inputs", []):
         if question["id"] == "lab":

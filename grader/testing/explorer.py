@@ -29,13 +29,22 @@ from grader.testing.setting import Setting
 from grader.testing.verdict import Outcome, Requirement, Verdict, ungradable
 
 __all__ = [
-    *("boot", "build", "pytest_configure", "pytest_make_collect_report", "pytest_runtest_makereport"),
-    *("pytest_runtest_protocol", "pytest_runtest_setup", "seed", "sweep"),
+    "boot",
+    "build",
+    "pytest_configure",
+    "pytest_make_collect_report",
+    "pytest_runtest_makereport",
+    "pytest_runtest_protocol",
+    "pytest_runtest_setup",
+    "seed",
+    "sweep",
 ]
 
 LABS = Project.here().labs
 WIDTH = 110
 
+Collecting = Generator[None, pytest.CollectReport, pytest.CollectReport]
+Reporting = Generator[None, pytest.TestReport, pytest.TestReport]
 Prepared = Setting | Exception
 _PREPARED = pytest.StashKey[dict[str, Prepared]]()
 
@@ -47,7 +56,7 @@ def _lab_of(path: Path) -> str | None:
 
 
 @pytest.hookimpl(wrapper=True)
-def pytest_make_collect_report(collector: pytest.Collector) -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
+def pytest_make_collect_report(collector: pytest.Collector) -> Collecting:
     """What a lab's tests share in a module of their own is that lab's, whatever another lab calls its own."""
     lab = _lab_of(collector.path) if isinstance(collector, pytest.Module) else None
     if lab is None:
@@ -66,9 +75,7 @@ def pytest_make_collect_report(collector: pytest.Collector) -> Generator[None, p
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
-def pytest_runtest_makereport(
-    item: pytest.Item, call: pytest.CallInfo[None]
-) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Reporting:
     """A failure in the words of the score board; editors take it from here."""
     report = yield from plugin.pytest_runtest_makereport(item, call)
     requirement = plugin.requirement_of(item)

@@ -1,6 +1,6 @@
 """Where no user namespace can be made: what Landlock keeps a command from, and what is said of it.
 
-The container's own test, on the real image, is tools/containers.py; here the same confinement is attacked outside of it.
+The container's own test, on the real image, is tools/containers.py; here the same confinement is attacked outside.
 """
 
 from __future__ import annotations
@@ -52,7 +52,12 @@ def test_nothing_but_tools_and_the_own_folder_can_be_opened(
     monkeypatch.setenv("KERNELIST_SECRET", "hidden-value")
     grader = f"/proc/{os.getpid()}"
     read = (f"{tmp_path}/secret/test_hidden.py", "/etc/passwd", f"{grader}/environ", f"{grader}/fd/0", f"{grader}/mem")
-    written = (f"{tmp_path}/results/result.json", f"{tmp_path}/results/new", f"/tmp/evil-{os.getpid()}", "/dev/shm/evil")
+    written = (
+        f"{tmp_path}/results/result.json",
+        f"{tmp_path}/results/new",
+        f"/tmp/evil-{os.getpid()}",
+        "/dev/shm/evil",
+    )
     script = [f"cat {path} && echo read {path}" for path in read]
     script += [f"echo evil >> {path} && echo wrote {path}" for path in written]
     script += [f"mv {tmp_path}/results/result.json {folder} && echo moved", f"ls {tmp_path} && echo listed"]
