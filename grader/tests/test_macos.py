@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 
+import grader.builds.compile
 from grader.builds.build import build_tree
 from grader.builds.compile import _tar_of, joined
 from grader.faults import Ungradable
@@ -22,7 +23,7 @@ from grader.host import programs, sandbox, tools
 from grader.host.sandbox import Limits, Sandbox, _detect, unsandboxed
 from grader.host.toolchain import find_toolchain, look_for_toolchain
 from grader.labs.tree import Answer, compose
-from grader.machine import serial, unnamed
+from grader.machine import bochs_process, serial, unnamed
 from grader.machine.witness import Witness
 from grader.paths import Project
 from grader.testing import grading
@@ -30,6 +31,11 @@ from grader.testing.boots import Boots
 from grader.tests.small_project import small_lab, small_project
 from grader.tests.test_sandbox import _command_lines, _gone
 from grader.tests.test_tools import QEMU
+
+ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "tools"))
+
+import lint  # noqa: E402
 
 
 def test_homebrew_is_searched_after_the_path() -> None:
@@ -102,7 +108,7 @@ def test_it_says_that_there_is_no_sandbox(monkeypatch: pytest.MonkeyPatch) -> No
     found = Sandbox.detect()
     assert (found.active, found.landlock, found.confines) == (False, False, False)
     assert found.warning.startswith("UNSANDBOXED") and "docs/macos.md" in found.warning
-    assert (Path(__file__).parents[2] / "docs/macos.md").exists()
+    assert (ROOT / "docs/macos.md").exists()
 
 
 @pytest.mark.usefixtures("elsewhere")
@@ -159,7 +165,7 @@ def test_who_is_left_alone_ends() -> None:
         "shutil.which = lambda name, path=None: None if name == 'setpriv' else which(name)\n"
         f"from grader.host.sandbox import unsandboxed; unsandboxed('x').run(['/bin/sleep', '{mark}'])"
     )
-    grader = subprocess.Popen([sys.executable, "-c", script], cwd=Path(__file__).parents[2])
+    grader = subprocess.Popen([sys.executable, "-c", script], cwd=ROOT)
     deadline = time.monotonic() + 20
     while f"\n/bin/sleep {mark}" not in _command_lines() and time.monotonic() < deadline:
         time.sleep(0.05)
@@ -167,6 +173,52 @@ def test_who_is_left_alone_ends() -> None:
     grader.send_signal(signal.SIGKILL)
     grader.wait()
     assert _gone(mark)
+
+
+@pytest.mark.parametrize(
+    ("line", "portable"),
+    [
+        ("sed -i 's/a/b/' file", False),
+        ("sed -n 's/^-i //p' file", True),
+        ("x=$(readlink -f $0)", False),
+        ("link=$(readlink -- $0)", True),
+        ("date -d @0", False),
+        ("cp -a kernel copy", False),
+        ("cp -R -p kernel copy", True),
+        ("stat -c %u file", False),
+        ("find . -name x -printf %p", False),
+        ("find . -name x -exec rm {} +", True),
+        ("ls | xargs -r rm", False),
+        ("\t@grep -nP x y", False),
+        ("grep -F -f x", True),
+        ("tar -xif -", False),
+        ("tar -xf - && tar -cf - out", True),
+        ("exit 0  # readlink -f would do on Linux", True),
+    ],
+)
+def test_gnus_own_flags_are_found(line: str, portable: bool) -> None:
+    """By the check that looks through scripts and makefiles. What the grader gives to a shell passes it too."""
+    assert (lint.portable(line) == []) is portable
+    assert lint.portable(grader.builds.compile.SCRIPT) == lint.portable(bochs_process.SCRIPT) == []
+
+
+SHELLS = [shell for shell in (["dash"], ["bash", "--posix"], ["busybox", "sh"]) if shutil.which(shell[0])]
+
+
+@pytest.mark.parametrize("shell", SHELLS, ids=[shell[0] for shell in SHELLS])
+def test_set_up_says_what_homebrew_installs(tmp_path: Path, shell: list[str]) -> None:
+    """On a Mac with nothing: in any POSIX shell, with no tool but those of POSIX."""
+    (tmp_path / "uname").write_text('#!/bin/sh\n[ "$1" = -m ] && echo arm64 || echo Darwin\n')
+    (tmp_path / "uname").chmod(0o755)
+    for name in ("sh", "dirname", "cat", "sed", "cksum", "cmp", "id"):
+        (tmp_path / name).symlink_to(shutil.which(name) or "")
+    words = [shutil.which(shell[0]) or "", *shell[1:], str(ROOT / "tools/set_up.sh"), "build", "debug", "check"]
+    done = subprocess.run(words, env={"PATH": str(tmp_path)}, capture_output=True, text=True, check=False)
+    assert done.returncode == 1 and "not found" not in done.stderr, done
+    listed = next(line for line in done.stderr.splitlines() if "brew install" in line).split()
+    for tool in tools.TOOLS:
+        assert "Darwin" not in tool.systems or set(tool.packages["brew"].split()) <= set(listed), tool
+    assert "(gmake)" in done.stderr and "docs/macos.md" in done.stderr
 
 
 def test_archives_are_joined_for_any_tar() -> None:
