@@ -198,11 +198,15 @@ def containers() -> Outcome:
         total += build(target)
     if total.failed:
         return total
-    with tempfile.TemporaryDirectory(prefix="kernelist-", ignore_cleanup_errors=True) as name:
+    with tempfile.TemporaryDirectory(prefix="kernelist-") as name:
         folder = Path(name)
         folder.chmod(0o755)
         hand_ins(folder)
-        return total + grading(folder) + attacks(folder) + student()
+        try:
+            return total + grading(folder) + attacks(folder) + student()
+        finally:  # what other users wrote is not ours to remove
+            words = ["docker", "run", "--rm", "--user=0", "-v", f"{folder}:/there", "--entrypoint", "sh"]
+            run([*words, IMAGES["autograder"], "-c", "rm -rf /there/results-* /there/taken"], quiet=True)
 
 
 def main() -> int:

@@ -130,6 +130,8 @@ def test_every_task_and_configuration_is_one_that_works() -> None:
     assert asked == {question["id"] for question in tasks["inputs"]}
     for configuration in settings("launch.json")["configurations"]:
         assert configuration["preLaunchTask"] in labels and configuration["stopAtConnect"]
+        matcher = task(configuration["preLaunchTask"])["problemMatcher"]
+        assert matcher["severity"] == "info", "the editor would ask whether to debug in spite of a mere note"
         assert configuration["customLaunchSetupCommands"] == launch()["customLaunchSetupCommands"]
     assert not re.search(r"\$\{input:", json.dumps(task(launch()["preLaunchTask"]))), "F5 asks nothing"
     assert {"ms-vscode.cpptools", "ms-python.python"} <= set(settings("extensions.json")["recommendations"])
