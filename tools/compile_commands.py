@@ -11,13 +11,15 @@ from pathlib import Path
 
 from project import TOP, run
 
+from grader.host.toolchain import find_toolchain
+
 KERNEL = TOP / "kernel"
 
 
 def baseline_flags() -> list[str]:
     """The compiler and its flags, as the kernel's Makefile uses them, without input and output."""
     output = TOP / ".cache" / "editor"
-    made = run(["make", "--always-make", "--dry-run", f"OUT={output}"], quiet=True, folder=KERNEL)
+    made = run([find_toolchain().make, "--always-make", "--dry-run", f"OUT={output}"], quiet=True, folder=KERNEL)
     for line in made.stdout.splitlines():
         words = shlex.split(line)
         if "-c" in words and words[-1].endswith(".c"):

@@ -6,6 +6,7 @@ shellcheck is used where it is found.
 
 import argparse
 import importlib.util
+import re
 import shutil
 import sys
 from collections.abc import Iterator
@@ -15,6 +16,15 @@ from project import TOP, Outcome, ending, python, report, run
 
 # Folders with C files; in them, what the machine builds is below .cache and never listed.
 C_FOLDERS = ("kernel", "labs", "solutions", "grader")
+
+EVERYWHERE = ("lab", "Makefile", "tools/*.mk", "tools/*.sh", "kernel/Makefile", "labs/*/kernel/Makefile")
+"""Scripts that run on macOS too, whose tools are those of the BSDs. What is in docker/ runs on Debian alone."""
+GNU_ONLY = re.compile(
+    r"\b(?:sed\s+(?:-\w*[irsz]|--)|readlink\s+-\w*[efm]|date\s+(?:-\w*d|--)|grep\s+(?:-\w*P|--)|cp\s+(?:-\w*[adlstu]|--)"
+    r"|stat\s+(?:-\w*c|--)|find\b.*-printf|xargs\s+-\w*[rd]|sort\s+(?:-\w*[Vhz]|--)|mktemp\s+--|tar\s+-?\w*i\w*\s"
+    r"|ln\s+-\w*[rT]|touch\s+-\w*d|head\s+-n\s*-|base64\s+-\w*w|echo\s+-[ne]|(?:timeout|nproc|tac|realpath|setsid)\s)"
+)
+"""Flags and programs that GNU's tools have and POSIX has not."""
 
 
 def packaged(package: str, program: str) -> Path:
@@ -74,13 +84,27 @@ def shell_checks() -> Iterator[Outcome]:
     if shutil.which("shellcheck") is None:
         print("--    shellcheck is not installed: skipped")
         return
-    yield check("shellcheck", "shellcheck", "lab", ".ci/run", *sorted((TOP / "tools").glob("*.sh")))
+    yield check(
+        "shellcheck", "shellcheck", "lab", ".ci/run", *TOP.glob("docker/grade"), *sorted((TOP / "tools").glob("*.sh"))
+    )
+
+
+def portable(text: str) -> list[str]:
+    """The lines of a script or makefile that a Mac would not understand."""
+    return [line.strip() for line in text.splitlines() if GNU_ONLY.search(line.partition(" #")[0])]
+
+
+def portability() -> Iterator[Outcome]:
+    """Whether scripts and makefiles use no flag that only GNU's tools have."""
+    files = [file for pattern in EVERYWHERE for file in sorted(TOP.glob(pattern))]
+    found = [f"{file.relative_to(TOP)}: {line}" for file in files for line in portable(file.read_text())]
+    yield report("no flags of GNU's tools alone", not found, "\n".join(found))
 
 
 def lint() -> Outcome:
     """Run all checks, each whatever the others say."""
     total = Outcome()
-    for checks in (python_checks(), c_checks(), shell_checks()):
+    for checks in (python_checks(), c_checks(), shell_checks(), portability()):
         for outcome in checks:
             total += outcome
     return total

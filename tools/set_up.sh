@@ -7,6 +7,9 @@
 #        tools/set_up.sh python                      the environment only, never a system package; prints its folder
 set -u
 
+# Where Homebrew puts programs: an editor that was not started from a terminal has a PATH without it.
+[ "$(uname -s)" != Darwin ] || PATH=$PATH:/opt/homebrew/bin:/usr/local/bin
+
 top=$(CDPATH='' cd -- "$(dirname -- "$0")/.." && pwd -P) || exit 1
 missing=''   # packages' names in Debian
 reasons=''   # one line for each missing thing
@@ -48,7 +51,11 @@ need_build() {
     have i686-linux-gnu-gcc || have i686-elf-gcc ||
         lack gcc-i686-linux-gnu -- 'a C compiler for i686 (i686-linux-gnu-gcc or i686-elf-gcc): compiles the kernel'
     have nasm || lack nasm -- 'nasm: assembles the kernel'
-    have make || lack make -- 'GNU make: builds the kernel'
+    if [ "$(uname -s)" = Darwin ]; then
+        have gmake || lack make -- 'GNU make 4 (gmake): builds the kernel; the make of macOS is too old for it'
+    else
+        have make || have gmake || lack make -- 'GNU make: builds the kernel'
+    fi
     have qemu-system-i386 || lack qemu-system-x86 -- 'QEMU 7.2 or newer (qemu-system-i386): the machine the kernel runs on'
     [ "$(uname -s)" != Linux ] || have bwrap ||
         lack bubblewrap -- "bubblewrap (bwrap): keeps a hand-in's code away from this machine"
@@ -56,7 +63,9 @@ need_build() {
 }
 
 need_debug() {
-    if [ "$(uname -m)" = x86_64 ]; then
+    if [ "$(uname -s)" = Darwin ]; then
+        have i686-elf-gdb || have x86_64-elf-gdb || have gdb || lack i686-elf-gdb -- 'GDB: make debug, ./lab debug'
+    elif [ "$(uname -m)" = x86_64 ]; then
         have gdb || lack gdb -- 'GDB with Python: make debug, ./lab debug'
     else
         have gdb-multiarch || have i386-elf-gdb || have i686-elf-gdb ||
@@ -78,7 +87,8 @@ list_for_other_systems() {
         cat >&2 <<'END'
 With Homebrew:
     brew install python@3.12 make nasm qemu i686-elf-gcc i686-elf-gdb shellcheck bochs
-There is no bubblewrap on macOS: hand-ins are then graded unsandboxed, and the grader says so.
+There is no bubblewrap on macOS: answers run unsandboxed, and the grader says so. Grade nobody else's there:
+docs/macos.md says how to do that in a container.
 END
         ;;
     *)

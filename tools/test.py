@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from xml.etree import ElementTree
 
+from containers import containers
 from lint import lint
 from project import TOP, Outcome, ending, python, report, run
 
@@ -78,6 +79,7 @@ def all_steps() -> Iterable[Step]:
     """Every step, the quick ones first."""
     yield Step("lint", "style and types", lint)
     yield Step("grader", "the grader's own tests", unit_tests)
+    yield Step("containers", "the images of docker/", containers)
     for level in ("O2", "O0"):
         yield Step(f"baseline-{level}", f"the baseline kernel, compiled with -{level}", baseline(level))
     for solution in sorted((TOP / "solutions").glob("*/")):

@@ -83,14 +83,14 @@ class _Bench:
         part: bool = False,
     ) -> Compiled:
         """Run make. What `earlier` and `probes` hold is used again; `probes` whatever the sources are."""
-        reuse = earlier.archive(probes) if earlier else b""
+        reuse = [earlier.archive(probes)] if earlier else []
         return compile_tree(
             files,
             self.sandbox,
             self.toolchain,
             optimize=self.optimize,
             targets=targets,
-            reuse=reuse + (probes.objects.read_bytes() if probes else b""),
+            reuse=[*reuse, *([probes.objects.read_bytes()] if probes else [])],
             changed=earlier.differences(_hashes(_kernel_files(files))) if earlier else (),
             part=part,
         )

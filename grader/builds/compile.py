@@ -37,19 +37,21 @@ NO_SOURCES, NO_RESULT, NOT_COMPILED = 97, 96, 95  # statuses that no tool around
 UNCHANGED, REUSED, CHANGED = 1_000_000_000, 1_000_000_001, 1_000_000_002
 REUSED_STAMP = "200109090146.41"
 
-# The shell that runs inside. $1 says "part" where it is enough that some files compile, the other arguments are make's.
-# Results go to descriptor 3, messages to 2.
+# The shell that runs inside. $1 says "part" where it is enough that some files compile, the others are make and what it
+# is told. Results go to descriptor 3, messages to 2.
 SCRIPT = f"""
 trap "" XFSZ  # a file that becomes too large is an error of who writes it, not the end of make
-mkdir -p tree out && tar -xif - || exit {NO_SOURCES}
+mkdir -p tree out && tar -xf - || exit {NO_SOURCES}
 exec 3>&1 1>&2 </dev/null
 part=$1; shift
-make -C tree/kernel -k -s --no-print-directory "$@"
+make=$1; shift
+"$make" -C tree/kernel -k -s --no-print-directory "$@"
 status=$?
 [ $status -eq 2 ] && [ "$part" = part ] && status=0
 [ $status -eq 2 ] && exit {NOT_COMPILED}
 [ $status -eq 0 ] || exit $status
-find out -type f -exec env TZ=UTC0 touch -t {REUSED_STAMP} {{}} + && tar -cf - out >&3 || exit {NO_RESULT}
+find out -type f -exec env TZ=UTC0 touch -t {REUSED_STAMP} {{}} + &&
+    COPYFILE_DISABLE=1 tar -cf - out >&3 || exit {NO_RESULT}
 """
 WANTED = re.compile(r"(?:(?:kernel|bootstrap)\.(?:elf|bin)|(?:user|probes)/[A-Za-z0-9_.+-]+\.elf)")
 
@@ -73,19 +75,20 @@ def compile_tree(
     *,
     optimize: str,
     targets: Sequence[str] = (),
-    reuse: bytes = b"",
+    reuse: Sequence[bytes] = (),
     changed: Collection[str] = (),
     part: bool = False,
 ) -> Compiled:
     """Run make on `files` (paths to contents) for `targets` (default: all).
 
-    `reuse` is the archive of an earlier build, `changed` the paths that are different in this one, `part`
+    `reuse` are archives of earlier builds, `changed` the paths that are different in this one, `part`
     that what does not compile may be left out.
     Raises BuildFailed with the compilers' messages, Ungradable when it is not the files' fault.
     """
-    sources = _tar_of(files, "tree/", changed) + reuse
+    sources = joined(_tar_of(files, "tree/", changed), *reuse)
     settings = ["OUT=../../out", f"CROSS={toolchain.cross}", f"OPT={optimize}"]
-    argv = ["/bin/sh", "-c", SCRIPT, "build", "part" if part else "all", *_parallel(), *settings, *targets]
+    argv = ["/bin/sh", "-c", SCRIPT, "build", "part" if part else "all"]
+    argv += [toolchain.make, *_parallel(sandbox), *settings, *targets]
     with _work_folder(sandbox) as folder:
         try:
             done = replace(sandbox, tools=toolchain.tools).run(
@@ -123,10 +126,11 @@ def _judge(done: Completed, folder: str) -> None:
         raise Ungradable(f"the build ended with status {done.status}: " + explain(done.errors, folder))
 
 
-def _parallel() -> list[str]:
-    jobs = [f"-j{max(1, min(4, os.cpu_count() or 1))}"]
-    # Messages of one compiler stay together; the make of macOS does not know it.
-    return [*jobs, "-Otarget"] if os.uname().sysname == "Linux" else jobs
+def _parallel(sandbox: Sandbox) -> list[str]:
+    """How many compilers run at once, the messages of each kept together."""
+    if sandbox.landlock:  # for -O make needs a file in /tmp, whatever TMPDIR says
+        return ["-j1"]
+    return [f"-j{max(1, min(4, os.cpu_count() or 1))}", "-Otarget"]
 
 
 @contextlib.contextmanager
@@ -140,6 +144,18 @@ def _work_folder(sandbox: Sandbox) -> Iterator[Path | None]:
         yield folder
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def joined(*archives: bytes) -> bytes:
+    """Several tars as one: what stands at the end of each, for any tar to stop there, is left out but for the last."""
+    ends = []
+    archives = tuple(filter(None, archives))
+    for archive in archives:
+        with tarfile.open(fileobj=io.BytesIO(archive)) as members:
+            members.getmembers()
+            ends.append(members.offset)
+    parts = [archive[:end] for archive, end in zip(archives, ends, strict=True)]
+    return b"".join(parts) + bytes(2 * tarfile.BLOCKSIZE)
 
 
 def _tar_of(files: Mapping[str, bytes], prefix: str, changed: Collection[str]) -> bytes:

@@ -25,11 +25,11 @@ LINKED = re.compile(
     r"(?P<text>(?:undefined reference|multiple definition|relocation truncated|first defined|more undefined).*)$"
 )
 LINKER = re.compile(r"^\S*\bld(?:\.bfd)?: (?P<text>.*)$")
-MAKE = re.compile(r"^make(?:\[\d+\])?: (?:\*\*\* )?\[[^]]*?: (?P<target>\S+)\] (?P<text>.*)$")
+MAKE = re.compile(r"^g?make(?:\[\d+\])?: (?:\*\*\* )?\[[^]]*?: (?P<target>\S+)\] (?P<text>.*)$")
 CONTEXT = re.compile(r"^(?:In file included from|\s+from) |^[^\s:]+: (?:In function|At top level)")
 NO_INFORMATION = re.compile(r"^compilation terminated|: Assembler messages:$")
 
-TOOL = re.compile(r"^(?:\S*(?:gcc|as|ld|ar|objcopy|\.s)|cc1|nasm|collect2|make(?:\[\d+\])?): ")
+TOOL = re.compile(r"^(?:\S*(?:gcc|as|ld|ar|objcopy|\.s)|cc1|nasm|collect2|g?make(?:\[\d+\])?): ")
 LIMITS = (
     (
         re.compile(r"CPU time limit|SIGXCPU"),

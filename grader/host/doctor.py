@@ -83,10 +83,10 @@ def _sandbox(_project: Project) -> Finding:
     advice = (
         "hand-ins would run with your own rights. In a container allow user namespaces "
         "(docker run --security-opt seccomp=unconfined --security-opt systempaths=unconfined); on Ubuntu see "
-        "kernel.apparmor_restrict_unprivileged_userns"
+        "kernel.apparmor_restrict_unprivileged_userns, on macOS docs/macos.md"
     )
     sandbox = Sandbox.detect()
-    if not sandbox.active:
+    if not sandbox.confines:
         return Finding("sandbox", sandbox.warning or "none works here", False, False, advice)
     home = shlex.quote(str(Path.home()))
     try:
@@ -95,7 +95,8 @@ def _sandbox(_project: Project) -> Finding:
         return Finding("sandbox", f"does not start: {error}", False, False, advice)
     user = done.output.decode("utf-8", "replace").strip()
     well = done.status == 0 and user.isdecimal() and user != "0"
-    seen = f"works: a command inside is user {user} and sees none of your files" if well else f"leaks: {user[:200]}"
+    kind = "this container and Landlock work" if sandbox.contained else "works"
+    seen = f"{kind}: a command inside is user {user} and sees none of your files" if well else f"leaks: {user[:200]}"
     return Finding("sandbox", seen, well, False, "" if well else advice)
 
 

@@ -12,7 +12,11 @@ Three facts decide how the command line is made:
 - An ordinary user's limit on processes counts all that this user runs, so the present number is added to it.
 
 Where bubblewrap is missing or user namespaces are forbidden (a default Docker container, some distributions),
-`Sandbox.warning` says so, the limits and the change of user remain, and whoever calls decides what to do.
+`Sandbox.warning` says so, the limits and the change of user remain, Landlock (see landlock.py) lets a command open no
+more than the tools and a folder of its own, and whoever calls decides what to do. In a container the container is the
+sandbox then, if KERNELIST_CONTAINED=1 says that it is one: nothing is guessed from the look of things. What remains
+open there: a command sees other processes' command lines, UDP if the container has a network, and, should it get code
+of its own to run, may leave a process behind until the container ends. So a container is for one hand-in.
 """
 
 from __future__ import annotations
@@ -23,10 +27,12 @@ import itertools
 import os
 import re
 import resource
+import shlex
 import shutil
 import subprocess
+import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO
 
@@ -35,11 +41,24 @@ from grader.paths import Project
 
 __all__ = ["Bind", "Completed", "Limits", "Sandbox", "end", "unsandboxed"]
 
+CONTAINED = "KERNELIST_CONTAINED"
+"""The environment variable that is 1 in our images: all of this runs in a container."""
 SYSTEM_PATH = "/usr/bin:/bin"
 ENVIRONMENT = {"PATH": SYSTEM_PATH, "HOME": "/tmp", "LC_ALL": "C.UTF-8"}
+SYSTEM_FOLDERS = ("bin", "sbin", "lib", "lib32", "lib64", "libx32")
+"""Links into /usr on most systems, folders of their own on others."""
+SYSTEM_FILES = ("/etc/ld.so.cache", "/etc/alternatives")
 SHARED_MEMORY_BYTES = 8 << 20
 FIRST_USER = 1_000_000_000  # far from any user that a system gives out
 NOBODY = 65534
+# Where there is no setpriv: whoever watches ends what runs on after the grader, and is itself gone a second later.
+WATCHED = """
+p=$$
+(while kill -0 "$0" && kill -0 $p; do sleep 1; done; kill -KILL $p) </dev/null >/dev/null 2>&1 &
+exec "$@"
+"""
+# Where there is no prlimit: what every shell can limit. It counts files in blocks of 512 bytes.
+LIMITED = 'ulimit -c 0; ulimit -t "$0"; ulimit -f "$1"; ulimit -n "$2"; ulimit -v "$3" 2>/dev/null; shift 3; exec "$@"'
 # Who dies before its command has asked to die with it leaves it to another parent: then there is nothing to be run.
 WITH_ITS_PARENT = '[ "$PPID" = "$0" ] && exec "$@"'
 _job = itertools.count()
@@ -77,6 +96,15 @@ class Sandbox:
     options: frozenset[str] = frozenset()
     tools: tuple[str, ...] = ()
     """Paths of programs that a command starts; their folders are mounted where they are outside of /usr."""
+    landlock: bool = False
+    """Where it is not active: whether Landlock keeps a command from the files that are not its own."""
+    contained: bool = False
+    """Where it is not active: whether all of us runs in a container, which then is the sandbox."""
+
+    @property
+    def confines(self) -> bool:
+        """Whether an answer can neither see nor touch what is not its own, here or outside of the container."""
+        return self.active or (self.contained and self.landlock)
 
     @staticmethod
     def detect(*, allowed: bool = True) -> Sandbox:
@@ -93,6 +121,7 @@ class Sandbox:
         limits: Limits = DEFAULT_LIMITS,
         binds: Sequence[Bind] = (),
         *,
+        folder: Path | None = None,
         temporary_bytes: int = 64 << 20,
         user: int | None = None,
     ) -> list[str]:
@@ -100,13 +129,14 @@ class Sandbox:
 
         Descriptors that the caller passes are seen inside under the same numbers. Hand data over by memfd (inside:
         /proc/self/fd/N). Killing the process started ends everything inside; start it from a thread that outlives
-        it, since it dies with its parent thread. `user` is the user id to become when we are root (default: a new one).
+        it, since it dies with its parent thread. `user` is the user id to become when we are root (default: a new one),
+        `folder` the one of the host that it may write where there is no sandbox with a /tmp of its own.
         """
         words = [*_limited(limits), *_as_user(user if user is not None else new_user())]
-        if not self.active:
-            return [*words, *argv]
         tools = [argv[0], *self.tools]
-        return [*words, *_bubblewrap(self.options, tools, binds, temporary_bytes), "--", *argv]
+        if self.active:
+            return [*words, *_bubblewrap(self.options, tools, binds, temporary_bytes), "--", *argv]
+        return [*(_landlocked(tools, folder) if self.landlock else []), *words, *argv]
 
     def popen(
         self,
@@ -118,12 +148,13 @@ class Sandbox:
         stdin: int | IO[bytes] = subprocess.DEVNULL,
         stdout: int | IO[bytes] = subprocess.DEVNULL,
         stderr: int | IO[bytes] = subprocess.DEVNULL,
+        folder: Path | None = None,
         temporary_bytes: int = 64 << 20,
     ) -> subprocess.Popen[bytes]:
         """Start `argv` confined, with no more descriptors than these and an empty environment."""
         return subprocess.Popen(
-            self.command(argv, limits, binds, temporary_bytes=temporary_bytes),
-            env={} if self.active else environment(self.tools),
+            self.command(argv, limits, binds, folder=folder, temporary_bytes=temporary_bytes),
+            env={} if self.active else environment(self.tools, folder),
             pass_fds=pass_fds,
             stdin=stdin,
             stdout=stdout,
@@ -153,8 +184,8 @@ class Sandbox:
         if not self.active and folder is not None and os.getuid() == 0:
             os.chown(folder, user, user)
         process = subprocess.Popen(
-            self.command(argv, limits, temporary_bytes=temporary_bytes, user=user),
-            env={} if self.active else environment(self.tools),
+            self.command(argv, limits, folder=folder, temporary_bytes=temporary_bytes, user=user),
+            env={} if self.active else environment(self.tools, folder),
             cwd=None if self.active else folder,
             pass_fds=pass_fds,
             stdin=subprocess.PIPE,
@@ -170,38 +201,83 @@ class Sandbox:
                 _end_all_of(user)
 
 
-def environment(tools: Sequence[str] = ()) -> dict[str, str]:
-    """The only environment that a command gets, with the folders of tools that live outside of /usr."""
+def environment(tools: Sequence[str] = (), folder: Path | None = None) -> dict[str, str]:
+    """The only environment that a command gets, with the folders of tools that live outside of /usr, and its own."""
     extra = [str(Path(tool).parent) for tool in tools if Path(tool).is_absolute()]
-    return {**ENVIRONMENT, "PATH": ":".join([*dict.fromkeys(extra), SYSTEM_PATH])}
+    own = {"HOME": str(folder), "TMPDIR": str(folder)} if folder is not None else {}
+    return {**ENVIRONMENT, **own, "PATH": ":".join([*dict.fromkeys(extra), SYSTEM_PATH])}
 
 
-def unsandboxed(reason: str) -> Sandbox:
+def unsandboxed(reason: str, by: str = "limits") -> Sandbox:
     """A sandbox that confines by limits only, and says so."""
-    return Sandbox(False, f"UNSANDBOXED: the compiler and the emulator run with limits only: {reason}.")
+    return Sandbox(False, f"UNSANDBOXED: the compiler and the emulator run with {by} only: {reason}.")
 
 
 @functools.cache
 def _detect() -> Sandbox:
+    found = _with_bubblewrap()
+    return found if isinstance(found, Sandbox) else _without_bubblewrap(found)
+
+
+def _with_bubblewrap() -> Sandbox | str:
+    """The sandbox, tried, or the reason why there is none."""
+    if sys.platform != "linux":
+        return "there is no bubblewrap on this system (docs/macos.md says how to grade in a container)"
     bubblewrap = shutil.which("bwrap", path=SYSTEM_PATH)
     if bubblewrap is None:
-        return unsandboxed("bubblewrap (bwrap) is not installed")
+        return "bubblewrap (bwrap) is not installed"
     text = subprocess.run([bubblewrap, "--help"], capture_output=True, text=True, check=False, env=ENVIRONMENT)
     options = frozenset(re.findall(r"--[a-z0-9-]+", text.stdout + text.stderr))
     if "--size" not in options:
-        return unsandboxed("bubblewrap is too old (0.7 or newer is needed)")
+        return "bubblewrap is too old (0.7 or newer is needed)"
     trial = Sandbox(True, "", options)
     shell = ["/bin/sh", "-c", "exec 3<>/dev/null; [ -d /proc/1 ]"]
     try:
         result = trial.run(shell, wall_seconds=20.0)
     except OSError as error:
-        return unsandboxed(f"it could not be started ({error.strerror})")
+        return f"it could not be started ({error.strerror})"
     if result.status != 0:
         said = result.errors.decode("utf-8", "replace").strip().splitlines()[:1]
-        return unsandboxed(
-            f"it does not work here ({said[0] if said else 'no message'}); are user namespaces forbidden?"
-        )
+        return f"it does not work here ({said[0] if said else 'no message'}); are user namespaces forbidden?"
     return trial
+
+
+def _without_bubblewrap(reason: str) -> Sandbox:
+    """What can be done for a command without privileges: Landlock, where it works."""
+    landlock = _is_locked(Sandbox(False, "", landlock=True))
+    locked = replace(unsandboxed(reason, "limits and Landlock" if landlock else "limits"), landlock=landlock)
+    if os.environ.get(CONTAINED) != "1":
+        return locked
+    if locked.landlock:
+        why = "no user namespace can be made in it" if "namespace" in reason else reason
+        text = f"the container is the sandbox: {why}, so limits and Landlock confine the compiler and the emulator"
+        return replace(locked, contained=True, warning=f"{text}.")
+    text = f"UNSANDBOXED within this container, which has neither user namespaces nor Landlock ({reason}): an answer "
+    text += "can read whatever is in it, so give it no hidden tests, and one hand-in only."
+    return replace(locked, contained=True, warning=text)
+
+
+def _is_locked(trial: Sandbox) -> bool:
+    """Whether a command finds the system's files, but not ours."""
+    if sys.platform != "linux" or not Path(__file__).is_file():
+        return False
+    script = f"[ -r /bin/sh ] && : </bin/sh && ! (: <{shlex.quote(__file__)})"
+    try:
+        return trial.run(["/bin/sh", "-c", script], wall_seconds=20.0).status == 0
+    except OSError:
+        return False
+
+
+def _landlocked(tools: Sequence[str], folder: Path | None) -> list[str]:
+    """Landlock, as the first part of a command line: as the user we are we can still read it."""
+    root = Project.here().root
+    outside = (
+        place for place in tool_folders(tools) if not root.is_relative_to(place)
+    )  # never solutions, hidden tests
+    reading = ["/usr", *(f"/{name}" for name in SYSTEM_FOLDERS), *SYSTEM_FILES, *outside]
+    writing = ["/dev/null", "/dev/zero", "/dev/urandom", *([str(folder)] if folder is not None else [])]
+    program = [os.path.realpath(sys.executable), "-I", "-S", str(Path(__file__).with_name("landlock.py"))]
+    return [*program, *(f"read:{path}" for path in reading), *(f"write:{path}" for path in writing), "--"]
 
 
 def _bubblewrap(
@@ -229,17 +305,16 @@ def _bubblewrap(
 
 @functools.cache
 def _system_links() -> tuple[str, ...]:
-    """/bin, /lib and their like: links into /usr on most systems, folders of their own on others."""
+    """/bin, /lib and their like, and what programs need of /etc."""
     words: list[str] = []
-    for name in ("bin", "sbin", "lib", "lib32", "lib64", "libx32"):
+    for name in SYSTEM_FOLDERS:
         path = Path("/") / name
         if path.is_symlink():
             words += ["--symlink", str(path.readlink()).lstrip("/"), str(path)]
         elif path.is_dir():
             words += ["--ro-bind", str(path), str(path)]
-    for path in (Path("/etc/ld.so.cache"), Path("/etc/alternatives")):
-        if path.exists():
-            words += ["--ro-bind", str(path), str(path)]
+    for file in filter(os.path.exists, SYSTEM_FILES):
+        words += ["--ro-bind", file, file]
     return tuple(words)
 
 
@@ -272,9 +347,10 @@ def _tool_prefix(path: Path) -> Path:
 
 
 def _limited(limits: Limits) -> list[str]:
-    """The part of the command line that sets the limits (prlimit of util-linux; on other systems none)."""
+    """The part of the command line that sets the limits: prlimit of util-linux, elsewhere a shell."""
     if shutil.which("prlimit", path=SYSTEM_PATH) is None:
-        return []
+        numbers = (limits.cpu_seconds, limits.file_size >> 9, limits.open_files, limits.address_space >> 10)
+        return ["/bin/sh", "-c", LIMITED, *map(str, numbers)]
     processes = limits.processes if os.getuid() == 0 else limits.processes + _own_processes()
     wanted = {
         "as": (limits.address_space, resource.RLIMIT_AS),
@@ -296,7 +372,7 @@ def _limited(limits: Limits) -> list[str]:
 def _as_user(user: int) -> list[str]:
     """The part of the command line that becomes another user when we are root, and gains no rights any more."""
     if shutil.which("setpriv", path=SYSTEM_PATH) is None:
-        return []
+        return ["/bin/sh", "-c", WATCHED, str(os.getpid())]
     words = ["setpriv", "--no-new-privs", "--inh-caps=-all"]
     if os.getuid() == 0:
         words += [f"--reuid={user}", f"--regid={user}", "--clear-groups", "--bounding-set=-all"]

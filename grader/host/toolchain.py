@@ -9,39 +9,48 @@ from __future__ import annotations
 import functools
 import hashlib
 import os
-import shutil
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 
 from grader.faults import Ungradable
+from grader.host import programs
 
 PREFIXES = ("i686-linux-gnu-", "i686-elf-")
 CROSS_TOOLS = ("gcc", "as", "ld", "ar", "objcopy")
-TOOLS = ("nasm", "make", "tar")
+MAKES = ("gmake", "make")
+"""GNU make's names: beside an older one, as on macOS, it is called gmake."""
+TOOLS = ("nasm", "tar")
 
 
 @dataclass(frozen=True)
 class Toolchain:
-    """The cross compiler's prefix, the paths of all tools, and a hash that stands for them."""
+    """The cross compiler's prefix, the paths of make and of all tools, and a hash that stands for them."""
 
     cross: str
+    make: str
     tools: tuple[str, ...]
     identity: str
 
 
 @functools.cache
 def find_toolchain() -> Toolchain:
-    """Find the tools. Raises Ungradable with all that are missing."""
-    wanted = os.environ.get("CROSS", "")
+    """Find the tools of this computer. Raises Ungradable with all that are missing."""
+    return look_for_toolchain(sys.platform, os.environ.get("PATH", os.defpath), os.environ.get("CROSS", ""))
+
+
+def look_for_toolchain(platform: str, path: str, wanted: str = "") -> Toolchain:
+    """Find the tools for a `sys.platform` and a PATH. `wanted` names the cross compiler's prefix. Raises Ungradable."""
     prefixes = (wanted,) if wanted else PREFIXES
-    cross = next((prefix for prefix in prefixes if shutil.which(prefix + "gcc")), prefixes[0])
-    names = [*(cross + tool for tool in CROSS_TOOLS), *TOOLS]
-    found = {name: shutil.which(name) for name in names}
-    missing = [name for name, path in found.items() if path is None]
+    which = functools.partial(programs.which, platform=platform, path=path)
+    cross = next((prefix for prefix in prefixes if which(prefix + "gcc")), prefixes[0])
+    found = {name: which(name) for name in (*(cross + tool for tool in CROSS_TOOLS), *TOOLS)}
+    found["make"] = programs.first(MAKES, platform=platform, path=path)
+    missing = [name for name, place in found.items() if place is None]
     if missing:
         raise Ungradable(f"not installed: {', '.join(missing)} (./lab doctor says how to get them)")
-    paths = tuple(path for path in found.values() if path is not None)
-    return Toolchain(cross, paths, _identity(paths))
+    paths = tuple(place for place in found.values() if place is not None)
+    return Toolchain(cross, found["make"] or "make", paths, _identity(paths))
 
 
 def _identity(paths: tuple[str, ...]) -> str:

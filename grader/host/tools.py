@@ -7,7 +7,6 @@ from __future__ import annotations
 import os
 import platform
 import re
-import shutil
 import subprocess
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -16,6 +15,7 @@ from pathlib import Path
 
 import grader
 from grader.faults import Ungradable
+from grader.host import programs
 
 _VERSION = re.compile(r"\b(\d+)\.(\d+)(?:\.(\d+))?\b")
 
@@ -75,7 +75,7 @@ TOOLS = (
         "GNU make",
         ("gmake", "make"),
         "builds kernels",
-        (3, 81),
+        (4, 0),
         True,
         dict.fromkeys(("apt", "dnf", "pacman", "brew"), "make"),
     ),
@@ -90,7 +90,7 @@ TOOLS = (
     ),
     Tool(
         "GDB",
-        ("gdb", "gdb-multiarch", "i386-elf-gdb", "i686-elf-gdb"),
+        ("gdb", "gdb-multiarch", "i386-elf-gdb", "i686-elf-gdb", "x86_64-elf-gdb"),
         "./lab debug",
         (10, 0),
         False,
@@ -138,11 +138,8 @@ def find(tool: Tool) -> Found:
 def path_of(tool: Tool) -> Path | None:
     """Where a tool is, or None when it is not here."""
     chosen = os.environ.get(tool.variable) if tool.variable else None
-    for name in (chosen,) if chosen else tool.names:
-        path = shutil.which(name)
-        if path is not None:
-            return Path(path)
-    return None
+    path = programs.first((chosen,) if chosen else tool.names)
+    return None if path is None else Path(path)
 
 
 def find_all(tools: Sequence[Tool] = TOOLS) -> list[Found]:
@@ -199,7 +196,7 @@ def check(found: Sequence[Found]) -> None:
 def installer() -> str:
     """The package manager of this system: apt, dnf, pacman, brew, or empty when none is known."""
     for name, command in (("apt", "apt-get"), ("dnf", "dnf"), ("pacman", "pacman"), ("brew", "brew")):
-        if shutil.which(command):
+        if programs.which(command):
             return name
     return ""
 

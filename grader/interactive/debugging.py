@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import shlex
-import shutil
 import signal
 import subprocess
 import sys
@@ -20,7 +19,7 @@ import pytest
 from grader import untrusted
 from grader.builds.build import Build
 from grader.faults import Ungradable, WrongUse
-from grader.host import tools
+from grader.host import programs, tools
 from grader.host.sandbox import Sandbox
 from grader.interactive.bochs_debugger import converse
 from grader.interactive.editor import let_in
@@ -104,7 +103,7 @@ class _Debugger:
         self._setting = Setting(
             build,
             seed,
-            sandbox.active,
+            sandbox.active or sandbox.landlock,
             step=wanted.step,
             witness=wanted.witness,
             on_failure=self._failed,
@@ -231,10 +230,9 @@ def find_gdb() -> str:
     """A GDB that knows i386. Raises Ungradable, saying how to install it."""
     tool = next(tool for tool in tools.TOOLS if tool.what == "GDB")
     native = os.uname().machine in ("x86_64", "i686")
-    for name in tool.names if native else tool.names[1:]:  # another machine's own GDB knows that machine alone
-        path = shutil.which(name)
-        if path is not None:
-            return path
+    path = programs.first(tool.names if native else tool.names[1:])  # another machine's own GDB knows that alone
+    if path is not None:
+        return path
     raise Ungradable(f"GDB is missing: {tools.how_to_install(tool)}")
 
 

@@ -20,7 +20,8 @@ from collections.abc import Iterator
 
 from grader.faults import Ungradable
 from grader.host.sandbox import Limits, Sandbox, end
-from grader.machine.emulator import find_emulator, unnamed_file
+from grader.machine.emulator import find_emulator
+from grader.machine.unnamed import close_file, path_of, unnamed_file
 
 LEAVE = b"\x1d"
 """Ctrl-], as in telnet and virsh."""
@@ -35,7 +36,8 @@ def run(image: bytes, sandbox: Sandbox, *, display: bool) -> int:
     """Boot the image and connect it to the terminal until the guest powers off or the person leaves."""
     ours, theirs = socket.socketpair()
     disk = unnamed_file(image)
-    with ours, theirs, os.fdopen(disk, "r+b"):
+    with ours, theirs, contextlib.ExitStack() as files:
+        files.callback(close_file, disk)
         command = _command(find_emulator(), disk, theirs.fileno(), display=display)
         if display and not (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY") or sys.platform == "darwin"):
             raise Ungradable(
@@ -69,7 +71,7 @@ def _command(emulator: str, disk: int, serial: int, *, display: bool) -> list[st
         "-M", "pc", "-m", "32",
         "-display", window if display else "none",
         "-vga", "std",
-        "-drive", f"file=/dev/fd/{disk},format=raw,if=ide",
+        "-drive", f"file={path_of(disk)},format=raw,if=ide",
         "-chardev", f"socket,id=serial,fd={serial}",
         "-serial", "chardev:serial",
         "-device", "isa-debug-exit,iobase=0xf4,iosize=4",

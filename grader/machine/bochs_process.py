@@ -17,14 +17,16 @@ import tempfile
 from pathlib import Path
 
 from grader.faults import Ungradable
+from grader.host import programs
 from grader.host.sandbox import Limits, Sandbox, end
 from grader.machine.bochs_state import PARTS
 from grader.machine.control import INSTRUCTIONS_PER_SECOND
 from grader.machine.disk import Disk
-from grader.machine.emulator import Setup, unnamed_file
+from grader.machine.emulator import Setup
 from grader.machine.faults import EmulatorGone, NotOnThisMachine
 from grader.machine.firmware import rom_with_disk
 from grader.machine.serial import Bounded, SerialLine, roomy_pipe
+from grader.machine.unnamed import close_file, path_of, unnamed_file
 
 NAMES = ("bochs-bin", "bochs")
 """Debian's /usr/bin/bochs is a shell script around the first."""
@@ -45,10 +47,10 @@ START_OF_TIME = 1704067200  # 2024-01-01, as in QEMU
 # Each part of Bochs's state is restored from the one file that is ours (`bochs_state`).
 SCRIPT = f"""
 p=$$
-for part in {" ".join(PARTS)}; do ln -s "/dev/fd/$2" "$3/$part" & done
+for part in {" ".join(PARTS)}; do ln -s "$2" "$3/$part" & done
 wait
 (while read -r _; do kill -INT $p; echo; done; kill -KILL $p) <&2 >"/dev/fd/$4" &
-exec "$0" -q -f "/dev/fd/$1" 2>/dev/null
+exec "$0" -q -f "$1" 2>/dev/null
 """
 
 
@@ -59,7 +61,7 @@ def settings(setup: Setup, disk: int, cylinders: int, rom: int, serial: int, log
     reported = ", ".join(f"{device}=report" for device in _DEVICES)
     lines = [
         'display_library: rfb, options="timeout=0"',
-        f"romimage: file=/dev/fd/{rom}",
+        f"romimage: file={path_of(rom)}",
         f"megs: {setup.memory_mb}",
         f"cpu: ips={INSTRUCTIONS_PER_SECOND}, reset_on_triple_fault=0",
         f"clock: sync=none, time0={START_OF_TIME}",
@@ -76,17 +78,16 @@ def settings(setup: Setup, disk: int, cylinders: int, rom: int, serial: int, log
     ]
     if setup.disk is Disk.SOUND:
         geometry = f"cylinders={cylinders}, heads={HEADS}, spt={SECTORS}"
-        lines.append(f"ata0-master: type=disk, path=/dev/fd/{disk}, mode=flat, {geometry}")
+        lines.append(f"ata0-master: type=disk, path={path_of(disk)}, mode=flat, {geometry}")
     return "\n".join([*lines, "boot: disk", ""])
 
 
 def find_bochs() -> str:
     """The path of Bochs (`KERNELIST_BOCHS` in the environment names another). Raises Ungradable."""
     wanted = os.environ.get("KERNELIST_BOCHS")
-    for name in (wanted,) if wanted else NAMES:
-        path = shutil.which(name)
-        if path is not None:
-            return path
+    path = programs.first((wanted,) if wanted else NAMES)
+    if path is not None:
+        return path
     from grader.host.tools import TOOLS, how_to_install
 
     advice = next(how_to_install(tool) for tool in TOOLS if tool.what == "Bochs")
@@ -110,22 +111,23 @@ class BochsProcess:
         self._log, log = roomy_pipe()
         self._interrupt_end, self._interrupt = os.pipe()
         self._interrupted, interrupted = os.pipe()
-        rom = unnamed_file(rom_with_disk(image))
+        self._rom = unnamed_file(rom_with_disk(image))
         os.set_blocking(self._log, False)
         for pipe in (log, self.serial.guest_output, interrupted):
-            os.fchmod(pipe, 0o666)  # Bochs, as another user, opens them by name
-        text = settings(setup, self._disk, cylinders, rom, self.serial.guest_output, log)
-        configuration = unnamed_file(text.encode())
+            with contextlib.suppress(OSError):  # Bochs, as another user, opens them by name; where it is one
+                os.fchmod(pipe, 0o666)
+        text = settings(setup, self._disk, cylinders, self._rom, self.serial.guest_output, log)
+        self._configuration = unnamed_file(text.encode())
         active = sandbox is not None and sandbox.active
         self._own_folder = "" if active else tempfile.mkdtemp(prefix="kernelist-")
         self.folder = self._own_folder or "/tmp"
         """Where Bochs finds the parts of its state."""
         if self._own_folder:
             Path(self._own_folder).chmod(0o777)
-        passed = [configuration, self.state, self._disk, rom, self.serial.guest_output, log, interrupted]
+        passed = [self._configuration, self.state, self._disk, self._rom, self.serial.guest_output, log, interrupted]
         confined = sandbox if sandbox is not None else Sandbox(False, "")
-        numbers = (str(configuration), str(self.state), self.folder, str(interrupted))
-        arguments = ["/bin/sh", "-c", SCRIPT, program, *numbers]
+        places = (path_of(self._configuration), path_of(self.state), self.folder, str(interrupted))
+        arguments = ["/bin/sh", "-c", SCRIPT, program, *places]
         try:
             self.process = confined.popen(
                 arguments,
@@ -134,12 +136,13 @@ class BochsProcess:
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=self._interrupt_end,
+                folder=Path(self._own_folder) if self._own_folder else None,
             )
         except OSError as error:
             self._release()
             raise Ungradable(f"Bochs cannot be started: {error}") from error
         finally:
-            for descriptor in (configuration, rom, log, self._interrupt_end, interrupted):
+            for descriptor in (log, self._interrupt_end, interrupted):
                 os.close(descriptor)
             self.serial.started()
 
@@ -197,7 +200,9 @@ class BochsProcess:
         self.serial.close()
         if self._own_folder:
             shutil.rmtree(self._own_folder, ignore_errors=True)
-        for descriptor in (self._log, self._disk, self.state, self._interrupt, self._interrupted):
+        for file in (self._configuration, self._rom, self._disk, self.state):
+            close_file(file)
+        for descriptor in (self._log, self._interrupt, self._interrupted):
             with contextlib.suppress(OSError):
                 os.close(descriptor)
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from enum import Enum
 
+from grader.machine.unnamed import path_of
+
 
 class Disk(Enum):
     """The condition of a machine's IDE disk. The firmware boots from a copy of its own, so all of them boot."""
@@ -37,7 +39,7 @@ def drive_options(disk: Disk, backend: str) -> list[str]:
 
 def backend(disk: Disk, descriptor: int) -> str:
     """What holds the contents of a disk whose image is at `descriptor`, and gives the errors of a failing one."""
-    file = f"/dev/fd/{descriptor}"
+    file = path_of(descriptor)
     if disk in _FAILING:
         rule = f"inject-error.0.event=none,inject-error.0.iotype={_FAILING[disk]},inject-error.0.errno={_IO_ERROR}"
         image = f"image.driver=raw,image.file.driver=file,image.file.filename={file}"

@@ -10,20 +10,19 @@ from __future__ import annotations
 
 import contextlib
 import os
-import shutil
 import signal
 import socket
 import subprocess
-import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from grader.faults import Ungradable
+from grader.host import programs
 from grader.host.sandbox import Limits, Sandbox, end
 from grader.machine.disk import Disk, backend, drive_options
 from grader.machine.serial import Bounded, SerialLine, roomy_pipe
+from grader.machine.unnamed import close_file, path_of, unnamed_file
 
 if TYPE_CHECKING:
     from grader.machine.tape import Tape
@@ -54,25 +53,10 @@ class Setup:
 def find_emulator() -> str:
     """The path of the emulator (`KERNELIST_QEMU` in the environment names another). Raises Ungradable."""
     wanted = os.environ.get("KERNELIST_QEMU")
-    for name in (wanted,) if wanted else NAMES:
-        path = shutil.which(name)
-        if path is not None:
-            return path
+    path = programs.first((wanted,) if wanted else NAMES)
+    if path is not None:
+        return path
     raise Ungradable(f"the emulator {wanted or NAMES[-1]} is not installed here; ./lab doctor says how to install it")
-
-
-def unnamed_file(data: bytes) -> int:
-    """A descriptor of a file without a name that holds `data`; the emulator opens it as /dev/fd/N."""
-    if hasattr(os, "memfd_create"):
-        descriptor = os.memfd_create("kernelist", os.MFD_CLOEXEC)
-    else:
-        descriptor, path = tempfile.mkstemp(prefix="kernelist")
-        Path(path).unlink()
-    view = memoryview(data)
-    while view:
-        view = view[os.write(descriptor, view) :]
-    os.lseek(descriptor, 0, os.SEEK_SET)
-    return descriptor
 
 
 class Emulator:
@@ -90,13 +74,14 @@ class Emulator:
         self._messages, messages_end = roomy_pipe()
         os.set_blocking(self._messages, False)
         self._disk = unnamed_file(image)
-        rom = unnamed_file(firmware)
+        self._rom = unnamed_file(firmware)
         ours, theirs = zip(*(socket.socketpair() for _ in range(3)), strict=True)
         self.monitor, self.gdb, self.qtest = ours
-        overlay = tape.overlay() if tape is not None else None
-        passed = [self._disk, rom, *(line.fileno() for line in theirs)]
-        passed += [descriptor for descriptor in (tape.log if tape else None, overlay) if descriptor is not None]
-        arguments = [program, *command_line(setup, [line.fileno() for line in theirs], self._disk, rom, tape, overlay)]
+        self._overlay = tape.overlay() if tape is not None else None
+        kept = [self._overlay, tape.log if tape is not None else None]
+        passed = [self._disk, self._rom, *(line.fileno() for line in theirs), *(one for one in kept if one is not None)]
+        numbers = [line.fileno() for line in theirs]
+        arguments = [program, *command_line(setup, numbers, self._disk, self._rom, tape, self._overlay)]
         confined = sandbox if sandbox is not None else Sandbox(False, "")
         try:
             self.process = confined.popen(
@@ -113,8 +98,7 @@ class Emulator:
         finally:
             for line in theirs:
                 line.close()
-            for descriptor in (rom, messages_end, *([overlay] if overlay is not None else [])):
-                os.close(descriptor)
+            os.close(messages_end)
             self.serial.started()
 
     def fileno(self) -> int:
@@ -156,9 +140,11 @@ class Emulator:
         for line in (self.monitor, self.gdb, self.qtest):
             line.close()
         self.serial.close()
-        for descriptor in (self._messages, self._disk):
-            with contextlib.suppress(OSError):
-                os.close(descriptor)
+        with contextlib.suppress(OSError):
+            os.close(self._messages)
+        for descriptor in (self._disk, self._rom, self._overlay):
+            if descriptor is not None:
+                close_file(descriptor)
 
 
 def command_line(
@@ -182,12 +168,12 @@ def command_line(
         *("-chardev", f"socket,id=qtest,fd={qtest}", "-object", "qtest,id=qtest,chardev=qtest"),
         *("-chardev", "stdio,id=serial,signal=off", "-serial", "chardev:serial"),
         *(tape.drive(setup.disk, disk, overlay) if tape else drive_options(setup.disk, backend(setup.disk, disk))),
-        *("-fw_cfg", f"name=opt/kernelist/disk,file=/dev/fd/{disk}"),
+        *("-fw_cfg", f"name=opt/kernelist/disk,file={path_of(disk)}"),
     ]
     if setup.screen:
-        words += ["-vga", "std", "-option-rom", f"romfile=/dev/fd/{rom},bootindex=0"]  # before the IDE disk
+        words += ["-vga", "std", "-option-rom", f"romfile={path_of(rom)},bootindex=0"]  # before the IDE disk
     else:
-        words += ["-bios", f"/dev/fd/{rom}"]
+        words += ["-bios", path_of(rom)]
     if setup.exit_device:
         words += ["-device", "isa-debug-exit,iobase=0xf4,iosize=4"]
     if setup.trace:

@@ -18,8 +18,8 @@ from dataclasses import dataclass, field
 
 from grader.faults import Ungradable
 from grader.machine.disk import DISK_NAME, Disk, backend, drive_options
-from grader.machine.emulator import unnamed_file
 from grader.machine.faults import NotOnThisMachine
+from grader.machine.unnamed import close_file, path_of, unnamed_file
 
 OVERLAY_BYTES = 64 << 20
 """Size of the disk as the player's snapshots see it: no image is larger."""
@@ -49,7 +49,7 @@ class Tape:
     def mode(self) -> str:
         """How the emulator counts time, for its option -icount."""
         sleep = "on" if self.listening else "off"
-        return f"sleep={sleep},rr={'replay' if self.playing else 'record'},rrfile=/dev/fd/{self.log}"
+        return f"sleep={sleep},rr={'replay' if self.playing else 'record'},rrfile={path_of(self.log)}"
 
     def drive(self, disk: Disk, image: int, overlay: int | None) -> list[str]:
         """The emulator's arguments for the disk. `overlay` is the player's file for changes and snapshots.
@@ -62,8 +62,8 @@ class Tape:
             raise NotOnThisMachine(f"a run with a disk that is {disk.value} cannot be recorded")
         contents = backend(disk, image)
         if overlay is not None:
-            file = f"file.driver=file,file.filename=/dev/fd/{overlay}"
-            under = f"backing.driver=raw,backing.file.driver=file,backing.file.filename=/dev/fd/{image}"
+            file = f"file.driver=file,file.filename={path_of(overlay)}"
+            under = f"backing.driver=raw,backing.file.driver=file,backing.file.filename={path_of(image)}"
             contents = f"driver=qcow2,{file},{under}"
         inner = ["-drive", f"{contents},if=none,id={DISK_NAME}-contents"]
         return [*inner, *drive_options(disk, f"driver=blkreplay,image={DISK_NAME}-contents")]
@@ -71,7 +71,7 @@ class Tape:
     def close(self) -> None:
         """Forget the recording."""
         if self.log >= 0:
-            os.close(self.log)
+            close_file(self.log)
             self.log = -1
 
 

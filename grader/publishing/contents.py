@@ -31,12 +31,15 @@ TOP_FILES = (
     ".clang-format",
     ".clang-tidy",
     ".clangd",
+    ".dockerignore",
     ".editorconfig",
     ".gitattributes",
     ".gitignore",
     "LICENSE",
     "Makefile",
+    "docs/macos.md",
     "lab",
+    "labs/conftest.py",
     "pyproject.toml",
     "requirements.txt",
 )
@@ -46,7 +49,7 @@ LEFT_OUT = ("tests",)  # of grader/: it tests the grader, for whoever works on i
 TASKS = ".vscode/tasks.json"
 AUTHORS_TARGETS = ("demo", "lint", "picture", "test")
 """Targets of tools/author.mk, which students do not get."""
-EXECUTABLE = ("lab", "tools/set_up.sh")
+EXECUTABLE = ("docker/grade", "lab", "tools/set_up.sh")
 TEMPLATES = Path(__file__).with_name("templates")
 
 
@@ -56,7 +59,7 @@ def main_branch(project: Project, labs: Iterable[Lab]) -> Files:
     lines = "\n".join(f"./lab start {offer.name:24} # {offer.title} ({offer.points} points)" for offer in offers)
     about = Published(MAIN, labs=offers)
     return {
-        **_common(project),
+        **_common(project, BASELINE),
         **_below(project.root, "kernel"),
         **_below(project.root, f"labs/{BASELINE}", leave_out=_unpublished()),
         "README.md": _readme("main.md", {"labs": lines, "first": offers[0].name if offers else "NAME"}),
@@ -72,7 +75,7 @@ def lab_branch(project: Project, lab: Lab) -> Files:
     base = {f"labs/{lab.name}/base/{path}": content for path, content in base_files(project, lab).items()}
     facts = {"name": lab.name, "title": lab.title, "points": str(lab.points), "files": _handed_in(lab)}
     return {
-        **_common(project),
+        **_common(project, lab.name),
         **compose(project, lab, Answer("starter")).files,
         **_below(project.root, f"labs/{lab.name}", leave_out=_unpublished()),
         **base,
@@ -86,7 +89,7 @@ def offered(project: Project, names: Iterable[str]) -> list[Lab]:
     return [load_lab(project, name) for name in sorted(names)]
 
 
-def _common(project: Project) -> dict[str, bytes]:
+def _common(project: Project, lab: str) -> dict[str, bytes]:
     root = project.root
     files = {name: (root / name).read_bytes() for name in TOP_FILES if (root / name).is_file()}
     for folder in FOLDERS:
@@ -94,7 +97,7 @@ def _common(project: Project) -> dict[str, bytes]:
     tools = files_below(root / "tools")
     files |= {f"tools/{name}": tools[name] for name in TOOLS if name in tools}
     if TASKS in files:
-        files[TASKS] = _students_tasks(files[TASKS])
+        files[TASKS] = _students_tasks(files[TASKS], lab)
     return files
 
 
@@ -108,9 +111,12 @@ def _unpublished() -> tuple[str, ...]:
     return (f"tests/{version.HIDDEN}", "base")
 
 
-def _students_tasks(data: bytes) -> bytes:
-    """An editor's tasks without those that call what only the author's repository has."""
+def _students_tasks(data: bytes, lab: str) -> bytes:
+    """An editor's tasks for the branch of `lab`, without those that call what only the author's repository has."""
     facts = json.loads(data)
+    for question in facts.get("inputs", []):
+        if question["id"] == "lab":
+            question["default"] = lab
     facts["tasks"] = [
         task
         for task in facts["tasks"]

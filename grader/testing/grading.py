@@ -108,7 +108,7 @@ def _grade(
     grading: Grading,
 ) -> None:
     sandbox = Sandbox.detect(allowed=request.sandboxed)
-    grading.sandboxed = sandbox.active
+    grading.sandboxed = sandbox.confines
     if sandbox.warning:
         grading.notes.append(sandbox.warning)
     progress.say("building")

@@ -127,7 +127,8 @@ def _run_on(item: pytest.Item, witness: Witness) -> Outcome:
 def pytest_arguments(tests: Path) -> list[str]:
     """The options of a session over a lab's tests: nothing taken from outside, nothing written to the lab's folder."""
     unused = [word for name in UNUSED for word in ("-p", f"no:{name}")]
-    place = [str(tests), "--rootdir", str(tests), "-c", os.devnull, "--import-mode=importlib"]
+    place = [str(tests), "--rootdir", str(tests), "--confcutdir", str(tests), "-c", os.devnull]
+    place.append("--import-mode=importlib")
     return [*place, *unused, "-p", "grader.testing.plugin", "--capture=no"]
 
 

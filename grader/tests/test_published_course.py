@@ -14,11 +14,24 @@ import pytest
 from grader.paths import Project
 from grader.tests.small_course import git
 from grader.tests.small_project import put
+from grader.tests.test_editor import explored
 
 HERE = Project.here().root
 PARTS = (
-    *("grader", "kernel", "tools", "labs/baseline", "labs/boot", "solutions/boot", ".vscode"),
-    *(".gitattributes", "lab", "Makefile", "LICENSE", ".gitignore", "pyproject.toml", "requirements.txt"),
+    *("grader", "kernel", "tools", "labs/baseline", "labs/boot", "labs/conftest.py", "solutions/boot", ".vscode"),
+    *(
+        ".devcontainer",
+        "docker",
+        "docs/macos.md",
+        ".dockerignore",
+        ".gitattributes",
+        "lab",
+        "Makefile",
+        "LICENSE",
+        ".gitignore",
+        "pyproject.toml",
+        "requirements.txt",
+    ),
 )
 
 
@@ -89,6 +102,40 @@ def test_nothing_of_the_authors_workshop_is_there(student: Path) -> None:
         and "test everything" not in (student / ".vscode/tasks.json").read_text()
     )
     assert "this is a student's checkout" in lab(student, "publish", str(student.parent / "again"), status=2)
+
+
+def test_an_editor_finds_what_it_needs(student: Path) -> None:
+    """The test explorer lists the lab's tests and explains a failure as the board does; tasks ask for this lab."""
+    lab(student, "start", "boot")
+    (student / ".cache").mkdir()
+    for kind in ("builds", "probes"):  # what is built here is built once for both
+        (Project.here().cache / kind).mkdir(exist_ok=True)
+        (student / ".cache" / kind).symlink_to(Project.here().cache / kind)
+    listed = explored(student, "--collect-only").stdout
+    assert "labs/boot/tests/test_uptime.py::test_an_unmapped_buffer_is_refused" in listed and "11 tests" in listed
+    run = explored(student, "labs/boot/tests/test_uptime.py::test_an_unmapped_buffer_is_refused")
+    assert run.returncode == 1 and "1 failed" in run.stdout, run.stdout + run.stderr
+    for words in (
+        "FAIL test_an_unmapped_buffer_is_refused",
+        "required ",
+        "instead ",
+        "usually means",
+        "\u2502 539kernel",
+    ):
+        assert words in run.stdout, run.stdout
+    assert "./lab debug boot test_an_unmapped_buffer_is_refused" in run.stdout and "Traceback" not in run.stdout
+    assert '"default": "boot"' in (student / ".vscode/tasks.json").read_text()
+    (student / "kernel/journal.c").write_text("int journal_add(int value) { return valeu; }\n")
+    broken = explored(student, "labs/boot/tests/test_uptime.py::test_an_unmapped_buffer_is_refused")
+    assert broken.returncode == 1 and "kernel/journal.c:1:" in broken.stdout and "valeu" in broken.stdout
+
+
+def test_the_images_are_published(student: Path) -> None:
+    """The Dockerfile, the development container that it makes, and what a Mac needs."""
+    settings = (student / ".devcontainer/devcontainer.json").read_text()
+    assert (student / ".devcontainer" / "../docker/Dockerfile").exists() and '"../docker/Dockerfile"' in settings
+    assert (student / "docs/macos.md").exists() and (student / ".dockerignore").exists()
+    assert os.access(student / "docker/grade", os.X_OK)
 
 
 def test_the_authors_check_of_a_clone(course: Path, student: Path) -> None:
