@@ -381,7 +381,9 @@ def test_the_heartbeat_leaks_its_key_no_more(boot: Boots, seed: int) -> None:
         greedy = response(machine)
         must(honest[0], b"hello", f"{name}, sent '5 hello', responded with the bytes")
         for asked, (answer, seal) in (("5", honest), ("255", greedy)):
-            must(f"{seal:08x}", f"{mac(key, answer):08x}", f"{name}, sent '{asked} hello', sealed its response with")
+            must(
+                f"{seal:#010x}", f"{mac(key, answer):#010x}", f"{name}, sent '{asked} hello', sealed its response with"
+            )
         believed = greedy[0].startswith(b"hello") and len(greedy[0]) == 255
         assert believed, (
             f"{name}, sent '255 hello', responded with {len(greedy[0])} bytes instead of 255 from 'hello' on"
