@@ -94,7 +94,7 @@ def panic(machine: Inspection, output: bytes) -> Diagnosis:
         return Diagnosis("panic", (headline, *_context(machine, output)), serial_tail(output))
     fault = LoggedException(said.vector, said.error_code, 0, 8, said.eip, said.eip, said.cr2)
     what = _exception_at(machine, fault)
-    if said.eip < _KERNEL_HALF:
+    if said.eip < _KERNEL_HALF and not machine.symbols.place(said.eip).function:
         what = f"it took for its own {an_exception(said.vector)} at {machine.place(said.eip)}, which is not its code"
     sentences = [f"The kernel panicked: {what}.", *_about_page_fault(machine, fault)]
     return Diagnosis("panic", (*sentences, *_context(machine, output)), serial_tail(output))

@@ -146,3 +146,16 @@ def test_the_graders_fault_stays_that() -> None:
     """A wrong report does not turn it into a student's."""
     with pytest.raises(Ungradable):
         must_report(cast(Machine, Guest(lambda _missed: Ungradable("no emulator"), send=0)), **WANTED)
+
+
+def test_an_end_that_never_came() -> None:
+    """A clause that says how a process ended is not followed by `nothing`."""
+    with pytest.raises(Hang, match="a process that loops never ended within 2 s"):
+        must_report(cast(Machine, Guest(hang)), end=(0, "a process that loops ended"))
+
+
+def test_witnesses_that_disagree() -> None:
+    """What was reported wrongly before tells more than that the end cannot be believed."""
+    machine = Guest(lambda _: NotAsRequired("the two witnesses disagree"), send=0)
+    with pytest.raises(NotAsRequired, match="a send returned 0 \\(success\\) instead of E_DEAD"):
+        must_report(cast(Machine, machine), send=(E_DEAD, "a send returned"))

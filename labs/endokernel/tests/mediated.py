@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any
 
 from grader.builds.filesystem539 import CorruptFilesystem, read_filesystem
 from grader.builds.image import filesystem_of
@@ -71,9 +70,10 @@ def denied(call: str) -> tuple[KernelError, str]:
     return E_PERMISSION, f"{call} returned"
 
 
-def refused(attempts: Sequence[str]) -> tuple[int, str, dict[Any, str]]:
+def refused(attempts: Sequence[str]) -> tuple[int, str, dict[int | None, str]]:
     """For `must_report`, as `taken`: of these attempts, in the probe's order, each was refused."""
-    first = {number: f"{attempt} was not refused" for number, attempt in enumerate(attempts)}
+    first: dict[int | None, str] = {number: f"{attempt} was not refused" for number, attempt in enumerate(attempts)}
+    first[None] = "the calls that must be refused did not all come back"
     return len(attempts), "of calls that must be refused, the number of the first one that was not is", first
 
 

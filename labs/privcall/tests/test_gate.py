@@ -267,7 +267,9 @@ def test_a_fault_in_ring_2_ends_its_process_and_tells_nothing(boot: Boots) -> No
     )
     value = f"{machine.nonce:08x}"
     printed = value.encode() in machine.serial.lower()
-    assert not printed, f"a function in ring 2 had {value} in its registers when it faulted, and the console shows that"
+    assert not printed, (
+        f"a function in ring 2 had 0x{value} in its registers when it faulted, and the console shows that"
+    )
 
 
 def expect_ends_by_faults(report: Report) -> None:
@@ -381,7 +383,8 @@ def test_the_heartbeat_leaks_its_key_no_more(boot: Boots, seed: int) -> None:
         greedy = response(machine)
         must(honest[0], b"hello", f"{name}, sent '5 hello', responded with the bytes")
         for asked, (answer, seal) in (("5", honest), ("255", greedy)):
-            must(f"{seal:08x}", f"{mac(key, answer):08x}", f"{name}, sent '{asked} hello', sealed its response with")
+            wanted = f"{mac(key, answer):#010x}"
+            must(f"{seal:#010x}", wanted, f"{name}, sent '{asked} hello', sealed its response with")
         believed = greedy[0].startswith(b"hello") and len(greedy[0]) == 255
         assert believed, (
             f"{name}, sent '255 hello', responded with {len(greedy[0])} bytes instead of 255 from 'hello' on"
