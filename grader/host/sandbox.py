@@ -25,7 +25,7 @@ import re
 import resource
 import shutil
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
@@ -77,6 +77,8 @@ class Sandbox:
     options: frozenset[str] = frozenset()
     tools: tuple[str, ...] = ()
     """Paths of programs that a command starts; their folders are mounted where they are outside of /usr."""
+    started: Callable[[subprocess.Popen[bytes]], None] | None = None
+    """Told of each process that `run` starts, so that another thread can end it."""
 
     @staticmethod
     def detect(*, allowed: bool = True) -> Sandbox:
@@ -163,6 +165,8 @@ class Sandbox:
             start_new_session=True,
         )
         try:
+            if self.started is not None:
+                self.started(process)
             return converse(process, stdin, wall_seconds, output_bytes, error_bytes)
         finally:
             end(process)
