@@ -1,4 +1,8 @@
-"""Which folders hold what a verdict depends on: the answer, the lab, the baseline, and the grader itself."""
+"""Which folders hold what a verdict depends on: the answer, the lab, the baseline, and the grader itself.
+
+Folders around them, the project's own top or the home that a hand-in lies in, are full of other things: of these only
+certain names matter.
+"""
 
 from __future__ import annotations
 
@@ -9,21 +13,41 @@ from grader.labs.handin_source import FOLDER, Unreadable, open_source
 from grader.labs.lab_file import Lab
 from grader.labs.tree import Answer
 from grader.paths import Project
+from grader.publishing import published
+from grader.publishing.checkout import UNFINISHED
 
 LEFT_OUT = ("__pycache__", "build")
 
+Watched = dict[Path, frozenset[str] | None]
+"""Folders, each without what lies deeper, and the names in it that matter; None: all."""
 
-def folders(project: Project, lab: Lab | None, answer: Answer) -> set[Path]:
-    """Every folder to be watched, each without what lies deeper. Where one is missing, the nearest above it."""
+
+def watched(project: Project, lab: Lab | None, answer: Answer) -> Watched:
+    """Every folder to be watched. Where one is missing, the nearest above it stands for it."""
     root = project.root
-    found = {root, root / "labs", *_below(root / "kernel"), *_below(root / "grader")}
-    if (root / ".git").is_dir():
-        found.add(root / ".git")  # a merge that begins or ends there
+    whole = {*_below(root / "kernel"), *_below(root / "grader")}
     for name in filter(None, (lab.name, lab.builds_on) if lab is not None else ()):
-        found |= {*_below(root / "labs" / name), *_below(project.solution(name))}
+        whole |= {*_below(root / "labs" / name), *_below(project.solution(name))}
+    wanted = {root / published.FILE, root / "requirements.txt"}
     if answer.kind == "path":
-        found |= set(_of_handin(Path(answer.value).absolute()))
-    return {_nearest(folder) for folder in found}
+        path = Path(answer.value).absolute()
+        wanted.add(path)
+        whole |= set(_of_handin(path))
+    if answer.kind == "own":
+        wanted |= {root / ".git" / name for name in ("HEAD", "index", *UNFINISHED)}
+    found: Watched = dict.fromkeys(folder for folder in whole if folder.is_dir())
+    for path in [*wanted, *whole]:
+        _add(found, path)
+    return found
+
+
+def _add(found: Watched, path: Path) -> None:
+    """Watch for `path` itself to come, go, or be replaced: in the nearest folder above it that is there."""
+    name, folder = path.name, path.parent
+    while not folder.is_dir() and folder != folder.parent:
+        name, folder = folder.name, folder.parent
+    names = found.get(folder, frozenset())
+    found[folder] = None if names is None else names | {name}
 
 
 def _below(folder: Path) -> Iterator[Path]:
@@ -37,8 +61,7 @@ def _below(folder: Path) -> Iterator[Path]:
 
 
 def _of_handin(path: Path) -> Iterator[Path]:
-    """The folder of a hand-in with what counts in it, or the folder that its archive lies in."""
-    yield path.parent
+    """The folders of a hand-in in which something counts."""
     if not path.is_dir():
         return
     yield path
@@ -50,8 +73,3 @@ def _of_handin(path: Path) -> Iterator[Path]:
         parts = name.split("/")
         if kind == FOLDER and ("kernel" in parts[:2] or (len(parts) == 1 and not name.startswith("."))):
             yield path / name
-
-
-def _nearest(folder: Path) -> Path:
-    """The folder, or the first above it that is there."""
-    return next(place for place in (folder, *folder.parents) if place.is_dir())

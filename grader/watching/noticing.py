@@ -12,12 +12,14 @@ import contextlib
 import os
 import socket
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 from watchfiles._rust_notify import RustNotify, WatchfilesRustInternalError
 
 from grader.faults import Ungradable
+from grader.watching.folders import Watched
 
 QUIET_MS = 50
 """A save is over when nothing more happened for so long."""
@@ -65,12 +67,12 @@ class Bell:
 class Noticing:
     """Watches folders in a thread of its own and rings a bell. Call `watch` first, then read, then wait."""
 
-    def __init__(self, bell: Bell, folders: Callable[[], Iterable[Path]]) -> None:
+    def __init__(self, bell: Bell, folders: Callable[[], Watched]) -> None:
         self._bell = bell
         self._folders = folders
         self._changed = threading.Event()
         self._replaced = threading.Event()
-        self._known: dict[str, tuple[int, int]] = {}
+        self._known: dict[str, _Folder] = {}
         self._stop = threading.Event()
         self._notify: RustNotify | None = None
         self._thread: threading.Thread | None = None
@@ -83,7 +85,7 @@ class Noticing:
         for _ in range(ATTEMPTS):
             self._changed.clear()
             try:
-                known = {str(folder): _identity(folder) for folder in self._folders()}
+                known = {str(folder): _Folder.at(folder, names) for folder, names in self._folders().items()}
                 if known == self._known and not self._replaced.is_set():
                     return
                 self._replaced.clear()
@@ -109,29 +111,47 @@ class Noticing:
             self._notify.close()
             self._notify = self._thread = None
 
-    def _begin(self, notify: RustNotify, known: dict[str, tuple[int, int]]) -> None:
+    def _begin(self, notify: RustNotify, known: dict[str, _Folder]) -> None:
         self._known, self._notify, self._stop = known, notify, threading.Event()
-        self._thread = threading.Thread(target=self._wait, args=(notify, self._stop, frozenset(known)), daemon=True)
+        self._thread = threading.Thread(target=self._wait, args=(notify, self._stop, known), daemon=True)
         self._thread.start()
 
-    def _wait(self, notify: RustNotify, stop: threading.Event, folders: frozenset[str]) -> None:
+    def _wait(self, notify: RustNotify, stop: threading.Event, known: dict[str, _Folder]) -> None:
         while not stop.is_set():
             try:
                 events = notify.watch(STORM_MS, QUIET_MS, 0, stop)
             except WatchfilesRustInternalError:
-                events = {(0, folder) for folder in folders}  # nothing is known any more: begin anew
+                events = {(0, folder) for folder in known}  # nothing is known any more: begin anew
             if isinstance(events, str):
                 continue
             # A folder with the same name and number may be another one, which nobody watches.
-            if any(path in folders and kind != _MODIFIED for kind, path in events):
+            replaced = any(path in known and kind != _MODIFIED for kind, path in events)
+            if replaced:
                 self._replaced.set()
-            self._changed.set()
-            self._bell.ring()
+            if replaced or any(_matters(path, known) for _, path in events):
+                self._changed.set()
+                self._bell.ring()
 
 
-def _identity(folder: Path) -> tuple[int, int]:
-    status = folder.stat()
-    return status.st_dev, status.st_ino
+@dataclass(frozen=True)
+class _Folder:
+    """One watched folder: its numbers in the file system, and the names in it that matter."""
+
+    device: int
+    inode: int
+    names: frozenset[str] | None
+
+    @staticmethod
+    def at(folder: Path, names: frozenset[str] | None) -> _Folder:
+        status = folder.stat()
+        return _Folder(status.st_dev, status.st_ino, names)
+
+
+def _matters(path: str, known: dict[str, _Folder]) -> bool:
+    """Whether an event for `path` can be of interest: always, if it is in a folder that is not known by this name."""
+    above, _, name = path.rpartition("/")
+    folder = known.get(above or "/")
+    return folder is None or folder.names is None or name in folder.names
 
 
 def _polling() -> bool:

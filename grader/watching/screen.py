@@ -24,6 +24,8 @@ from grader.watching.standing import Line, Phase, Standing
 LEAST_EXPLAINED = 14
 """Rows that a failure needs: tests are listed by name only where so many are left."""
 
+NOTES_MAX = 2
+
 OVERLAP = 2
 """Rows that are seen again when the explanation is moved."""
 
@@ -91,11 +93,8 @@ class Screen:
         title = Text.assemble((standing.lab.title, "bold"), (f"  answer: {no_commands(standing.answer)}", "dim"))
         top.add_row(title, Text(words.points(standing), style=_tone(standing)))
         top.add_row(_activity(standing), Text(f"seed {standing.seed}", style="dim"))
-        notes = [
-            Text(f"note: {no_commands(note)}", style="yellow", no_wrap=True, overflow="ellipsis")
-            for note in standing.notes
-        ]
-        return [top, *notes[:2]]
+        notes = [no_commands(f"note: {note}") for note in standing.notes[:NOTES_MAX]]
+        return [top, *(Text(note, style="yellow", no_wrap=True, overflow="ellipsis") for note in notes)]
 
     def _board(self, standing: Standing, height: int) -> list[RenderableType]:
         stages = [stage for stage in standing.lab.stages if standing.of_stage(stage)]
@@ -108,9 +107,8 @@ class Screen:
         table.add_column(justify="right", no_wrap=True)
         for stage in stages:
             lines = standing.of_stage(stage)
-            of = (
-                f"{number(sum(line.points for line in lines))}/{number(sum(line.requirement.points for line in lines))}"
-            )
+            earned = sum(line.points for line in lines)
+            of = f"{number(earned)}/{number(sum(line.requirement.points for line in lines))}"
             points = Text(of, style="bold" if all(line.current for line in lines) else "dim")
             title = Text(stage.title, style="bold")
             if not listed:
@@ -196,6 +194,5 @@ def _named(line: Line) -> Text:
     mark, style = MARKS[line.verdict]
     if line.current:
         return Text.assemble((f" {mark}  ", style), (name, "" if line.verdict is Verdict.PASSED else style))
-    return Text.assemble(
-        ("run    " if line.running else f"({mark}) ", "cyan" if line.running else "dim"), (name, "dim")
-    )
+    before = ("run    ", "cyan") if line.running else (f"({mark}) ", "dim")
+    return Text.assemble(before, (name, "dim"))

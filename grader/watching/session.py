@@ -21,7 +21,6 @@ from typing import Protocol
 from grader.builds.build import BuildFailed
 from grader.faults import HandinFault, ProjectFault, Ungradable, WrongUse
 from grader.host.sandbox import Sandbox
-from grader.labs.lab_file import Lab
 from grader.labs.tree import Answer, Tree, compose
 from grader.paths import Project
 from grader.publishing.asked import Asked, asked
@@ -33,7 +32,7 @@ from grader.testing.verdict import Outcome, Verdict
 from grader.untrusted import plain
 from grader.watching.building import Builder
 from grader.watching.evidence import Evidence
-from grader.watching.folders import folders
+from grader.watching.folders import Watched, watched
 from grader.watching.noticing import Bell, Noticing
 from grader.watching.standing import Line, Phase, Standing, order
 
@@ -107,9 +106,7 @@ class Session:
         self._over = False
         self.bell = Bell()
         self._builder = Builder(project, self.bell, sandboxed=wish.sandboxed)
-        self._noticing = Noticing(
-            self.bell, lambda: folders(project, self._asked.lab, Answer.parse(self._asked.answer))
-        )
+        self._noticing = Noticing(self.bell, self._folders)
         self._selector = selectors.DefaultSelector()
         self.listen(self.bell.fileno(), self.bell.clear)
 
@@ -173,9 +170,13 @@ class Session:
         except FAULTS as error:
             if first and isinstance(error, (WrongUse, Ungradable)):
                 raise
-            self._see(("problem", str(error)), lambda: self._stuck(error))
+            fault = error
+            self._see(("problem", str(fault)), lambda: self._stuck(fault))
             return
         self._see((tree.digest, tree.given_digest, tests, *tree.notes), lambda: self._begin(tree, tests))
+
+    def _folders(self) -> Watched:
+        return watched(self._project, self._asked.lab, Answer.parse(self._asked.answer))
 
     def _see(self, what: tuple[str, ...], act: Callable[[], None]) -> None:
         if what != self._seen:

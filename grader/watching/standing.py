@@ -1,4 +1,4 @@
-"""Where an answer stands while it is watched: a verdict a test, each either of the files as they are now or from before.
+"""Where an answer stands while it is watched: a verdict a test, each of the files as they are now or from before.
 
 The session alone changes it; views only read it.
 """
