@@ -40,10 +40,11 @@ def names(lines: Sequence[Line], most: int = 100) -> str:
 
 
 def held(standing: Standing) -> str:
-    """What is said when a save changed nothing that a verdict depends on; empty otherwise."""
-    if standing.run > 1 and standing.kept and standing.kept == len(standing.lines):
-        return "what is built is the same: every verdict holds, nothing ran"
-    return ""
+    """What is said when nothing had to run, since all that a verdict depends on was there before; else nothing."""
+    if standing.run == 1 or not standing.kept or standing.kept < len(standing.lines):
+        return ""
+    what = "this was built before" if news(standing) else "what is built is the same"
+    return f"{what}: every verdict holds, nothing ran"
 
 
 def why(standing: Standing) -> str:
