@@ -369,7 +369,7 @@ def test_marks_say_what_is_of_before(project: Project) -> None:
     lines += [line("test_new", 1, Verdict.FAILED), line("test_good", 1, Verdict.PASSED), line("test_none", 1, None)]
     lines[2].running = lines[3].current = lines[4].current = True
     made = standing(project, *lines)
-    assert any(",f*F.-" in row for row in drawn(made, 80, 24))
+    assert any(",f*F.-" in row for row in drawn(made, 80, 20))
     tall = "\n".join(drawn(made, 80, 60))
     assert "(pass) old" in tall and " FAIL  new" in tall and "run    run" in tall
     assert Stage(1, "First", 40) in made.lab.stages and "First" in tall
