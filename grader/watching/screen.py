@@ -33,7 +33,7 @@ SIGNS = {Verdict.PASSED: (".", ","), Verdict.FAILED: ("F", "f"), Verdict.UNGRADA
 """A test in one character: now, and from before."""
 
 LEGEND = ". pass  F fail  ? ungradable  * running  - not yet  , f from before the save"
-KEYS = "q ends   r all again, other values   f next failure   space more of it"
+KEYS = "q ends   r all again   f next failure   space more"
 
 
 class Screen:
@@ -92,9 +92,12 @@ class Screen:
         top.add_column(no_wrap=True, justify="right")
         title = Text.assemble((standing.lab.title, "bold"), (f"  answer: {no_commands(standing.answer)}", "dim"))
         top.add_row(title, Text(words.points(standing), style=_tone(standing)))
-        top.add_row(_activity(standing), Text(f"seed {standing.seed}", style="dim"))
         notes = [no_commands(f"note: {note}") for note in standing.notes[:NOTES_MAX]]
-        return [top, *(Text(note, style="yellow", no_wrap=True, overflow="ellipsis") for note in notes)]
+        return [
+            top,
+            _activity(standing),
+            *(Text(note, style="yellow", no_wrap=True, overflow="ellipsis") for note in notes),
+        ]
 
     def _board(self, standing: Standing, height: int) -> list[RenderableType]:
         stages = [stage for stage in standing.lab.stages if standing.of_stage(stage)]
@@ -142,7 +145,8 @@ class Screen:
         return parts
 
     def _foot(self, standing: Standing) -> list[RenderableType]:
-        lines = [LEGEND, KEYS] if standing.lines else [KEYS]
+        keys = f"{KEYS}   seed {standing.seed}" if standing.seed else KEYS
+        lines = [LEGEND, keys] if standing.lines else [keys]
         return [Text(line, style="dim", no_wrap=True, overflow="crop") for line in lines]
 
 
@@ -150,20 +154,20 @@ def _activity(standing: Standing) -> Text:
     """What goes on, in words."""
     saved = f" ({words.some(standing.changed, 1)})" if standing.changed else ""
     seconds = f"  {standing.seconds:.1f} s"
-    run = f"run {standing.run}{saved}: "
     match standing.phase:
         case Phase.BUILDING:
-            return Text(f"{run}building{seconds}", style="cyan")
+            what, style = f"building{seconds}", "cyan"
         case Phase.READING:
-            return Text(f"{run}reading the tests{seconds}", style="cyan")
+            what, style = f"reading the tests{seconds}", "cyan"
         case Phase.TESTING:
-            return Text(f"{run}testing {standing.done}/{len(standing.lines)}{seconds}", style="cyan")
+            what, style = f"testing {standing.done}/{len(standing.lines)}{seconds}", "cyan"
         case Phase.STUCK:
             before = "; the board is from before" if standing.lines else ""
-            return Text(f"{run}waiting for a save{before}", style="bold yellow")
+            what, style = f"waiting for a save{before}", "bold yellow"
         case Phase.DONE:
-            what = words.held(standing) or f"{standing.passed} of {len(standing.lines)} tests pass{seconds}"
-            return Text(f"{run}{what}", style=_tone(standing))
+            passing = f"{standing.passed} of {len(standing.lines)} tests pass{seconds}"
+            what, style = words.held(standing) or passing, _tone(standing)
+    return Text(no_commands(f"run {standing.run}{saved}: {what}"), style=style, no_wrap=True, overflow="ellipsis")
 
 
 def _tone(standing: Standing) -> str:
