@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import io
 import os
+import pty
 import select
 import shutil
+import signal
+import subprocess
+import termios
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -21,6 +25,8 @@ from grader.testing.verdict import Verdict
 from grader.tests.samples import ATTACK, FORBIDDEN, failed, passed, requirement
 from grader.tests.small_course import clone, course, git, published, with_upper_lab
 from grader.tests.small_project import put, small_lab
+from grader.tests.test_cli import COMMAND, ENVIRONMENT
+from grader.tests.test_people import read_until
 from grader.untrusted import plain
 from grader.watching.folders import watched
 from grader.watching.lines import Lines
@@ -373,3 +379,51 @@ def test_marks_say_what_is_of_before(project: Project) -> None:
     tall = "\n".join(drawn(made, 80, 60))
     assert "(pass) old" in tall and " FAIL  new" in tall and "run    run" in tall
     assert Stage(1, "First", 40) in made.lab.stages and "First" in tall
+
+
+# At the command line.
+
+
+def start(*arguments: str, stdin: int, stdout: int, stderr: int) -> subprocess.Popen[bytes]:
+    """`./lab watch` on one test of the real warm-up lab."""
+    command = [*COMMAND, "watch", "boot", "--answer", "starter", "--only", "preemptions_are_counted", *arguments]
+    environment = {name: value for name, value in ENVIRONMENT.items() if name not in ("COLUMNS", "LINES")}
+    environment["TERM"] = "xterm"
+    return subprocess.Popen(command, env=environment, start_new_session=True, stdin=stdin, stdout=stdout, stderr=stderr)
+
+
+def test_in_a_terminal() -> None:
+    """A screen of its own, drawn again when the size changes; `q` ends it, and the terminal is as it was."""
+    ours, theirs = pty.openpty()
+    termios.tcsetwinsize(theirs, (24, 80))
+    before = termios.tcgetattr(theirs)
+    process = start(stdin=theirs, stdout=theirs, stderr=theirs)
+    try:
+        shown = read_until(ours, b"0 of 1 tests pass")
+        assert b"\x1b[?1049h" in shown and b"building" in shown
+        termios.tcsetwinsize(theirs, (40, 100))
+        process.send_signal(signal.SIGWINCH)
+        read_until(ours, b"\x1b[40;1H")
+        os.write(ours, b"fq")
+        assert b"boot: 0 of 7 points" in read_until(ours, b"shows the whole board").split(b"\x1b[?1049l")[1]
+        assert process.wait(20) == 0
+        assert termios.tcgetattr(theirs) == before
+    finally:
+        process.kill()
+        process.wait()
+        os.close(ours)
+        os.close(theirs)
+
+
+def test_without_a_terminal() -> None:
+    """Plain lines, without a control code; Ctrl-C ends it with the usual status, and its workers too."""
+    process = start("--seed", "abc", stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    assert process.stdout is not None
+    shown = read_until(process.stdout.fileno(), b"waiting for a save")
+    assert b"\x1b" not in shown and b"seed abc" in shown and b"--seed abc" in shown
+    assert b"FAIL test_preemptions_are_counted" in shown and b"run 1: 0 of 7 points" in shown
+    process.send_signal(signal.SIGINT)
+    assert process.wait(20) == 130
+    assert b"interrupted; nothing is left running" in process.communicate()[1]
+    with pytest.raises(ProcessLookupError):
+        os.killpg(process.pid, 0)  # nobody is left of the session

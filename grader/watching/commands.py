@@ -55,9 +55,8 @@ def _on_screen(project: Project, wish: Wish, console: Console) -> None:
         terminal = Terminal(console, session.bell.ring)
 
         def turn() -> None:
-            """Keys, a new size, Ctrl-Z."""
-            terminal.stop_if_wanted()
-            view.draw()
+            if terminal.disturbed():
+                view.draw()
 
         def typed() -> None:
             keys = terminal.keys()

@@ -16,7 +16,7 @@ from rich.text import Text
 
 from grader.results.board import MARKS, Quoted, explained, number, readable
 from grader.testing.verdict import Verdict
-from grader.untrusted import no_commands
+from grader.untrusted import no_commands, plain
 from grader.watching import words
 from grader.watching.session import Happened
 from grader.watching.standing import Line, Phase, Standing
@@ -51,7 +51,8 @@ class Screen:
         if happened in (Happened.BEGAN, Happened.PROBLEM):
             self._failure = self._row = 0
         self._standing = standing
-        self.draw()
+        if happened is not Happened.TESTED:  # the same turn ends with another word
+            self.draw()
 
     def next_failure(self) -> None:
         """Explain the next one, after the last the first."""
@@ -90,7 +91,8 @@ class Screen:
         top = Table.grid(expand=True, padding=(0, 1))
         top.add_column(no_wrap=True, overflow="ellipsis", ratio=1)
         top.add_column(no_wrap=True, justify="right")
-        title = Text.assemble((standing.lab.title, "bold"), (f"  answer: {no_commands(standing.answer)}", "dim"))
+        what = f"  answer: {standing.answer}" + (f"  only {', '.join(standing.only)}" if standing.only else "")
+        title = Text.assemble((standing.lab.title, "bold"), (no_commands(plain(what)), "dim"))
         top.add_row(title, Text(words.points(standing), style=_tone(standing)))
         notes = [no_commands(f"note: {note}") for note in standing.notes[:NOTES_MAX]]
         return [

@@ -57,6 +57,7 @@ class Happened(Enum):
     TESTED = auto()
     ENDED = auto()
     TIME_PASSED = auto()
+    """A turn of the session is over while something goes on: at each event, and at least each TICK."""
 
 
 class View(Protocol):

@@ -29,7 +29,7 @@ class Terminal:
         self._keyboard = sys.stdin.fileno() if sys.stdin.isatty() else None
         self._before: list[Any] | None = None
         self._handlers: dict[signal.Signals, Any] = {}
-        self._stop_wanted = False
+        self._stop_wanted = self._disturbed = False
 
     @property
     def keyboard(self) -> int | None:
@@ -58,15 +58,18 @@ class Terminal:
             return None
         return None if not typed else "" if _ESCAPE in typed else typed
 
-    def stop_if_wanted(self) -> None:
-        """Ctrl-Z: give the terminal back, stop, and take it again when we go on."""
+    def disturbed(self) -> bool:
+        """Whether the screen must be drawn anew: its size changed, or Ctrl-Z stopped us, here, and we go on."""
         if self._stop_wanted:
             self._stop_wanted = False
             self._give_back()
             os.kill(os.getpid(), signal.SIGSTOP)
             self._take()
+        disturbed, self._disturbed = self._disturbed, False
+        return disturbed
 
     def _on_signal(self, number: int, _frame: FrameType | None) -> None:
+        self._disturbed = True
         self._stop_wanted = self._stop_wanted or number == signal.SIGTSTP
         self._ring()
 
