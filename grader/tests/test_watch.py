@@ -123,8 +123,13 @@ def watch(
     wish = Wish(lab, answer, only, workers=1)
     with Session(project, wish, script) as session:
         script.session = session
-        # Only a watch that never notices comes to this end.
-        late = threading.Timer(60, lambda: (session.end(), session.bell.ring()))
+
+        def too_late() -> None:
+            """Only a watch that does not notice comes to this end."""
+            session.end()
+            session.bell.ring()
+
+        late = threading.Timer(120, too_late)
         late.start()
         session.run()
         late.cancel()

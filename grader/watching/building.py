@@ -21,6 +21,9 @@ from grader.paths import Project
 from grader.watching.evidence import Evidence
 from grader.watching.noticing import Bell
 
+PATIENCE = 3.0
+"""Seconds in which a build whose compiler was killed comes to its end, but for one that waits for another process."""
+
 
 @dataclass
 class _Work:
@@ -42,11 +45,7 @@ class Builder:
         self._tools_are_there = False
         self._lock = threading.Lock()
         self._work: _Work | None = None
-
-    @property
-    def busy(self) -> bool:
-        """Whether something is being built."""
-        return self._work is not None
+        self._threads: list[threading.Thread] = []
 
     def start(self, tree: Tree) -> None:
         """Begin to build; the bell rings when it is done."""
@@ -54,6 +53,7 @@ class Builder:
         thread = threading.Thread(target=lambda: self._run(work, lambda: self._built(work, tree)), daemon=True)
         work = self._work = _Work(thread)
         thread.start()
+        self._threads = [*(known for known in self._threads if known.is_alive()), thread]
 
     def take(self) -> Evidence | Exception | None:
         """What was built, or why not, once; None as long as there is nothing new."""
@@ -63,14 +63,18 @@ class Builder:
         return result
 
     def cancel(self) -> None:
-        """End the build that goes on, if any, and wait for its end: its compilers are killed."""
-        if self._work is None:
-            return
-        work, self._work = self._work, None
-        with self._lock:
-            work.cancelled = True
-            _kill(work.process)
-        work.thread.join()
+        """End the build that goes on, if any: its compilers are killed."""
+        if self._work is not None:
+            work, self._work = self._work, None
+            with self._lock:
+                work.cancelled = True
+                _kill(work.process)
+
+    def close(self) -> None:
+        """End the build that goes on, and see to it that what it had lying about is gone."""
+        self.cancel()
+        for thread in self._threads:
+            thread.join(PATIENCE)
 
     def _built(self, work: _Work, tree: Tree) -> Evidence:
         if not self._tools_are_there:

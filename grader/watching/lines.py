@@ -21,7 +21,9 @@ class Lines:
     def __init__(self, console: Console) -> None:
         self._console = console
         self._introduced: object = None
-        self._explained: set[int] = set()
+        self._noted: tuple[str, ...] = ()
+        self._explained = 0
+        """The run whose first failure was explained."""
 
     def show(self, standing: Standing, happened: Happened, line: Line | None = None) -> None:
         """See `session.View`."""
@@ -29,7 +31,7 @@ class Lines:
             case Happened.BEGAN:
                 self._began(standing)
             case Happened.PROBLEM:
-                self._say(standing, words.why(standing))
+                self._say(standing, standing.heading)
                 self._console.print(Quoted(standing.problem))
                 if standing.lines:
                     self._say(standing, f"from before: {words.points(standing)}; waiting for a save")
@@ -46,16 +48,18 @@ class Lines:
             self._introduced = standing
             text = f"watching the lab {standing.lab.name}, answer: {standing.answer}; seed {standing.seed}; Ctrl-C ends"
             self._console.print(Text(no_commands(text)), soft_wrap=True)
-            for note in standing.notes:
+        for note in standing.notes:
+            if note not in self._noted:
                 self._console.print(Text(no_commands(f"note: {note}")), soft_wrap=True)
+        self._noted = standing.notes
         saved = f"{words.some(standing.changed)} changed; " if standing.changed else ""
         self._say(standing, f"{saved}building")
 
     def _explain(self, standing: Standing, line: Line) -> None:
         """In full, the first one of a run that does not pass."""
-        if standing.run in self._explained or line.graded is None:
+        if standing.run == self._explained or line.graded is None:
             return
-        self._explained = {standing.run}
+        self._explained = standing.run
         self._console.print(explained(line.graded))
         if line.graded.command:
             self._console.print(Text(f"  open this moment in GDB:  {line.graded.command}"), soft_wrap=True)

@@ -131,7 +131,7 @@ class Screen:
     def _text(self, standing: Standing) -> list[RenderableType]:
         """Why there is nothing to test, or the failure that is explained."""
         if standing.phase is Phase.STUCK:
-            return [Text(words.why(standing), style="bold"), Quoted(standing.problem)]
+            return [Text(standing.heading, style="bold"), Quoted(standing.problem)]
         failures = standing.failures()
         if not failures:
             return []

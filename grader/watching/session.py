@@ -18,7 +18,6 @@ from dataclasses import dataclass, field
 from enum import Enum, auto
 from typing import Protocol
 
-from grader.builds.build import BuildFailed
 from grader.faults import HandinFault, ProjectFault, Ungradable, WrongUse
 from grader.host.sandbox import Sandbox
 from grader.labs.tree import Answer, Tree, compose
@@ -30,6 +29,7 @@ from grader.testing.pool import Job, Pool
 from grader.testing.setting import Setting
 from grader.testing.verdict import Outcome, Verdict
 from grader.untrusted import plain
+from grader.watching import words
 from grader.watching.building import Builder
 from grader.watching.evidence import Evidence
 from grader.watching.folders import Watched, watched
@@ -115,7 +115,7 @@ class Session:
         return self
 
     def __exit__(self, *_exception: object) -> None:
-        self._builder.cancel()
+        self._builder.close()
         self._drop_pool()
         self._noticing.close()
         self._selector.close()
@@ -215,7 +215,7 @@ class Session:
     def _start_run(self, phase: Phase) -> None:
         standing = self.standing
         standing.run += 1
-        standing.phase, standing.problem, standing.compiler, standing.kept = phase, "", False, 0
+        standing.phase, standing.problem, standing.heading, standing.kept = phase, "", "", 0
         self._began = time.monotonic()
 
     def _halt(self) -> None:
@@ -234,7 +234,7 @@ class Session:
 
     def _fail(self, error: Exception) -> None:
         standing = self.standing
-        standing.phase, standing.compiler = Phase.STUCK, isinstance(error, BuildFailed)
+        standing.phase, standing.heading = Phase.STUCK, words.why(error)
         text = f"{error.strerror}: {error.filename}" if isinstance(error, OSError) and error.filename else str(error)
         standing.problem = plain(text)
         self._tell(Happened.PROBLEM)

@@ -76,8 +76,8 @@ class Standing:
     """Verdicts that hold though files were saved, because what they depend on is the same."""
     problem: str = ""
     """Why there is nothing to test; harmless to show, of one line or several."""
-    compiler: bool = False
-    """Whether the problem is what the compiler says."""
+    heading: str = ""
+    """What kind of problem it is: the sentence before it."""
     notes: tuple[str, ...] = ()
     only: tuple[str, ...] = ()
     before: float | None = None

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from grader.builds.build import BuildFailed
+from grader.faults import HandinFault, WrongUse
 from grader.results.board import number, readable
 from grader.testing.verdict import Verdict
 from grader.watching.standing import Line, Standing
@@ -47,6 +49,10 @@ def held(standing: Standing) -> str:
     return f"{what}: every verdict holds, nothing ran"
 
 
-def why(standing: Standing) -> str:
+def why(error: Exception) -> str:
     """What a problem is, before its text."""
-    return "It does not compile. The compiler says:" if standing.compiler else "There is nothing to test:"
+    if isinstance(error, BuildFailed):
+        return "It does not compile. The compiler says:"
+    if isinstance(error, (HandinFault, WrongUse)):
+        return "There is nothing to test:"
+    return "It cannot be graded now, by no fault of the answer's:"
