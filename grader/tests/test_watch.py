@@ -17,9 +17,11 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from grader.faults import WrongUse
+from grader.builds.build import Build, build_tree
+from grader.faults import Ungradable, WrongUse
+from grader.host.sandbox import Sandbox
 from grader.labs.lab_file import Stage
-from grader.labs.tree import Answer
+from grader.labs.tree import Answer, Tree
 from grader.paths import Project
 from grader.testing.verdict import Verdict
 from grader.tests.samples import ATTACK, FORBIDDEN, failed, passed, requirement
@@ -28,6 +30,7 @@ from grader.tests.small_project import put, small_lab
 from grader.tests.test_cli import COMMAND, ENVIRONMENT
 from grader.tests.test_people import read_until
 from grader.untrusted import plain
+from grader.watching import building
 from grader.watching.folders import watched
 from grader.watching.lines import Lines
 from grader.watching.noticing import Bell, Noticing
@@ -279,6 +282,22 @@ def test_a_grader_that_changes_begins_anew(project: Project, handin: Path) -> No
     script = Script(lambda _: put(project.root, {"grader/new.py": "new"}), nothing)
     with pytest.raises(GraderChanged):
         watch(project, script, answer=str(handin))
+
+
+def test_a_full_disk_is_said(project: Project, handin: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By no fault of the answer's; the next save is another try."""
+    faults = [Ungradable("the disk is full")]
+
+    def build(project: Project, tree: Tree, sandbox: Sandbox) -> Build:
+        if faults:
+            raise faults.pop()
+        return build_tree(project, tree, sandbox)
+
+    monkeypatch.setattr(building, "build_tree", build)
+    script = Script(lambda _: save(handin, ANSWER.format("WRONG")), nothing)
+    said = watch(project, script, answer=str(handin), only=("value",))
+    assert "by no fault of the answer's:\n│ the disk is full" in said
+    assert "run 2: failed: test_value" in said
 
 
 @pytest.mark.parametrize(
