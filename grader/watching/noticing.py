@@ -4,6 +4,9 @@ What changed is not told. A notice only says: look again; what counts is what is
 editor saves (in place, or a new file renamed over the old one), on the order of events, or on events for files that do
 not matter. Folders are watched one by one: one that is made, removed or replaced is told of by the folder above it, and
 the set is made anew before anything is read.
+
+RustNotify (https://watchfiles.helpmanual.io/api/rust_backend/) is what `watchfiles.watch` is made of. Used by itself it
+watches from the moment it is made, before anybody waits: so it is known what is read afterwards.
 """
 
 from __future__ import annotations
