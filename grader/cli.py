@@ -99,6 +99,14 @@ def _parser() -> Parser:
     _workers(grade)
     _sandbox(grade)
 
+    watch = command("watch", "grade again at each save, with a live score board", _WATCH)
+    _lab(watch, optional=True)
+    _answer(watch)
+    watch.add_argument("--only", metavar="TEST", action="append", default=[], help="only this test; a glob; repeatable")
+    _seed(watch)
+    _workers(watch)
+    _sandbox(watch)
+
     run = command("run", "boot to the kernel's shell in this terminal (Ctrl-] leaves)")
     _lab(run, optional=True)
     _answer(run)
@@ -207,6 +215,25 @@ each failure with what was required, what was seen on the serial line and in the
 the command that opens the moment in GDB. The same files get the same verdicts every time, on a busy computer too.
 """
 
+_WATCH = """\
+Keep this open beside your editor. On each save it builds what changed and grades it again, in a second or a few: first
+the tests of the lowest unfinished stage that failed last time, then stage by stage. The board shows each test's
+verdict, what a save made pass or fail, and the first failure in full. A save during a run ends that run; verdicts from
+before are marked as such until they are known again. Where what is built is the same (only a comment changed), the
+verdicts hold and nothing is run.
+
+  ./lab watch                           in a student's checkout: its lab, your files
+  ./lab watch boot --answer ~/boot      a folder with the lab's files
+  ./lab watch --only 'fifo*'            only the tests whose names fit
+  ./lab watch | tee log                 without a terminal: plain lines for each run
+
+Keys: q ends, r runs everything again with other values, f explains the next failure, space shows more of it.
+
+All runs of a session draw their values from one seed, which the board shows: else every save would change them. `./lab
+grade` draws them from the files, so grade once more before you hand in. Where saves are not noticed (some network
+folders): WATCHFILES_FORCE_POLLING=1 ./lab watch.
+"""
+
 _DEBUG = """\
 Run one test up to its failure and hand the living machine to GDB, with the kernel's symbols and the commands of `help
 kernelist` (processes, page walks, descriptors, the current ring). Without a test: GDB at kernel_main. A test that fails
@@ -278,9 +305,15 @@ def _actions() -> dict[str, Callable[[argparse.Namespace], int]]:
     from grader import commands
     from grader.publishing import commands as publishing
 
+    def watch(arguments: argparse.Namespace) -> int:
+        from grader.watching import commands as watching
+
+        return watching.watch(arguments)
+
     return {
         "list": commands.list_labs,
         "grade": commands.grade,
+        "watch": watch,
         "run": commands.run,
         "debug": commands.debug,
         "tree": commands.tree,
@@ -295,7 +328,7 @@ def _actions() -> dict[str, Callable[[argparse.Namespace], int]]:
 
 def _parse(arguments: Sequence[str]) -> argparse.Namespace:
     parser = _parser()
-    known = ["list", "start", "grade", "run", "debug", "submit", "tree", "doctor", "bench", "prove", "publish"]
+    known = ["list", "start", "grade", "watch", "run", "debug", "submit", "tree", "doctor", "bench", "prove", "publish"]
     first = next((word for word in arguments if not word.startswith("-")), None)
     if first is not None and first not in known:
         from grader.names import near

@@ -41,6 +41,7 @@ def test_help_teaches() -> None:
     for word in (
         "list",
         "grade",
+        "watch",
         "run",
         "debug",
         "tree",
@@ -58,7 +59,8 @@ def test_help_teaches() -> None:
 
 
 @pytest.mark.parametrize(
-    "command", ["list", "grade", "run", "debug", "tree", "doctor", "bench", "prove", "publish", "start", "submit"]
+    "command",
+    ["list", "grade", "watch", "run", "debug", "tree", "doctor", "bench", "prove", "publish", "start", "submit"],
 )
 def test_each_command_explains_itself(command: str) -> None:
     """`./lab COMMAND --help` needs neither emulator nor compiler."""

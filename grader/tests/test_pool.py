@@ -235,6 +235,27 @@ def test_leaving_ends_every_worker_in_order(tests: Path, tmp_path: Path, monkeyp
     assert len(processes) == 2 and all(process.returncode is not None for process in processes)
 
 
+def test_cancelled_jobs_are_never_heard_of(tests: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who is at one is ended, in order, when it is wanted for another; who is idle stays."""
+    sign = tmp_path / "sign"
+    monkeypatch.setenv("SIGN", str(sign))
+    with Pool(tests, 1) as made:
+        made.requirements()
+        made.submit(Job("test_fails", setting()))
+        assert made.next(60) is not None
+        idle = made._workers[0].process
+        for name in ("test_waits", "test_fails"):
+            made.submit(Job(name, setting()))
+        made.cancel()
+        assert not made.outstanding and not made.running and made.next(60) is None
+        assert made._workers[0].process is idle
+        assert run(made, "test_holds").verdict is Verdict.PASSED
+        assert made._workers[0].process is not idle
+        made.cancel()
+        assert run(made, "test_fails").verdict is Verdict.FAILED
+    assert idle.returncode is not None
+
+
 @pytest.mark.parametrize(
     ("source", "reason"),
     [
