@@ -14,13 +14,13 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
-from grader.labs.lab_file import Lab, load_labs
+from grader.labs.lab_file import HIDDEN, Lab, load_labs
 from grader.labs.mutants import MutantError, apply_mutant, load_mutants
 from grader.labs.tree import Answer, answer_files, base_files, staged_files
 from grader.paths import Project
 from grader.publishing.folders import files_below
 from grader.publishing.fragments import fragments, is_distinctive, plain_lines
-from grader.publishing.version import HIDDEN, public_tests
+from grader.publishing.version import public_tests
 
 _TEST = re.compile(r"(?:async)?def(test_\w+)\(.*")
 
