@@ -6,6 +6,7 @@ Only what a command needs is imported, and only when it is chosen: `./lab --help
 from __future__ import annotations
 
 import argparse
+import errno
 import os
 import signal
 import sys
@@ -86,6 +87,8 @@ def _parser() -> Parser:
     grade.add_argument("--json", metavar="FILE", help="write result.json (exists from the start, replaced at the end)")
     grade.add_argument("--html", metavar="DIR", help="write the report as one page, DIR/index.html")
     grade.add_argument("--junit", metavar="FILE", help="write JUnit XML")
+    hidden = "tell of hidden tests in --html and --junit too, which otherwise may be given to a student"
+    grade.add_argument("--show-hidden", action="store_true", help=hidden)
     grade.add_argument("--all", action="store_true", help="explain every failure, not only the first three")
     grade.add_argument("--quiet", action="store_true", help="no score board, only what went wrong with the grading")
     grade.add_argument(
@@ -365,6 +368,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for request in (signal.SIGINT, signal.SIGTERM):
         if signal.getsignal(request) is not signal.SIG_IGN:  # a shell's background jobs are not for Ctrl-C
             signal.signal(request, _interrupted)
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:  # closed by the caller (<&-): the next file that is opened would be taken for it
+            setattr(sys, name, os.fdopen(os.open(os.devnull, os.O_RDWR), mode))
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="replace")
@@ -375,7 +381,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
             print(f"kernelist {grader.VERSION}")
             return GRADED
-        return _actions()[parsed.command](parsed)
+        status = _actions()[parsed.command](parsed)
+        sys.stdout.flush()  # so that a full disk is met here
+        return status
     except WrongUse as error:
         return _say(str(error), WRONG_USE)
     except HandinFault as error:
@@ -384,11 +392,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _say(str(error), UNGRADABLE)
     except KeyboardInterrupt:
         return _say("interrupted; nothing is left running", INTERRUPTED)
-    except BrokenPipeError:
-        # Whoever read our output has gone. Python would complain once more when it flushes at its end.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except BrokenPipeError:  # whoever read our output has gone
+        _mute()
         return GRADED
+    except SystemExit as leaving:
+        if isinstance(leaving.__context__, BrokenPipeError):  # rich's answer to it
+            return GRADED
+        raise
     except OSError as error:
+        _mute()
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            return _say("the disk is full: what was to be written is not there. Make room, then try again", UNGRADABLE)
         return _say(f"{error.strerror or error}{f': {error.filename}' if error.filename else ''}", UNGRADABLE)
     except Exception as error:  # the last net: whatever it is, it is the grader's fault and says so
         if os.environ.get("KERNELIST_TRACEBACK"):
@@ -398,6 +412,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
             "(KERNELIST_TRACEBACK=1 ./lab ... shows where; please report it)",
             UNGRADABLE,
         )
+
+
+def _mute() -> None:
+    """Nothing more goes to standard output: Python would complain once more when it flushes at its end."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _say(message: str, status: int) -> int:

@@ -25,6 +25,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import pytest
 
+from grader.labs.lab_file import HIDDEN
 from grader.machine.witness import Witness
 from grader.testing import explanation, seeds
 from grader.testing.setting import Setting
@@ -79,7 +80,8 @@ def requirement_of(item: pytest.Item) -> Requirement | None:
     mark = item.get_closest_marker("graded")
     if mark is None:
         return None
-    return Requirement(name=item.name, required=_first_sentence(item), **mark.kwargs)
+    folders = item.path.relative_to(item.config.rootpath).parts[:-1]
+    return Requirement(name=item.name, required=_first_sentence(item), hidden=HIDDEN in folders, **mark.kwargs)
 
 
 def _first_sentence(item: pytest.Item) -> str:

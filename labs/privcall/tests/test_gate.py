@@ -101,7 +101,7 @@ def in_ring_2(machine: Machine, function: str) -> None:
 
 @graded(
     stage=2,
-    points=5,
+    points=4,
     handout="there-and-back",
     usually="the gate, its stack, or the way back is wrong; on Bochs also: DS and ES come back null and stay so",
     witnesses=(Witness.QEMU, Witness.BOCHS),
