@@ -38,7 +38,8 @@ class Unfinished:
             return f"{self.what} is not finished: finish it (git status says how), or call it off: {self.way_back}"
         return (
             f"{self.what} is not finished, and two versions of the same lines stand in {listed(self.conflicts)}.\n"
-            "Edit what is between <<<<<<< and >>>>>>> into what it must be, then: git add FILE ... and {self.way_on}.\n"
+            "Edit what is between <<<<<<< and >>>>>>> into what it must be, then: "
+            f"git add FILE ... and {self.way_on}.\n"
             f"Or go back to how it was before: {self.way_back}"
         )
 

@@ -191,23 +191,32 @@ def test_the_grader_killed_leaves_a_result_that_says_so(tmp_path: Path) -> None:
     assert (data["score"], data["gradable"], data["complete"]) == (0, False, False)
 
 
-@pytest.mark.parametrize("redirected", ["| head -1", "| true", ">&-", "<&-", "2>&-", "<&- >&- 2>&-"])
-def test_who_stops_reading_or_closes_a_stream_is_not_shown_a_fault(redirected: str) -> None:
-    """Status 0, and nothing said of pipes; `list` prints by print(), `prove` and `grade` by rich."""
-    rich = "import sys; from grader import cli, commands; from rich.console import Console"
-    rich += "; commands.list_labs = lambda _: [Console().print('x' * 70000), 0][1]; sys.exit(cli.main(['list']))"
-    for command in ("-m grader.cli list", f'-c "{rich}"'):
-        script = f"set -o pipefail; {sys.executable} {command} {redirected}"
-        done = subprocess.run(["bash", "-c", script], env=ENVIRONMENT, capture_output=True, text=True, check=False)
-        assert (done.returncode, done.stderr) == (0, ""), done
+@pytest.mark.parametrize(
+    ("command", "redirected"),
+    [
+        ("-m grader.cli list", "| true"),
+        ("-m grader.cli list", "<&- >&- 2>&-"),
+        ("-c 'import sys; from rich.console import Console; from grader import cli, commands; "
+         "commands.list_labs = lambda _: Console(highlight=False).print(\"x \" * 40000) or 0; "
+         "sys.exit(cli.main([\"list\"]))'", "| true"),
+    ],
+)  # fmt: skip
+def test_who_stops_reading_or_closes_a_stream_is_not_shown_a_fault(command: str, redirected: str) -> None:
+    """Status 0, and nothing said of pipes, whether it was printed by print() or by rich."""
+    script = f"set -o pipefail; {sys.executable} {command} {redirected}"
+    done = subprocess.run(["bash", "-c", script], env=ENVIRONMENT, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, ""), done
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full here")
 def test_a_full_disk_under_the_output_is_said() -> None:
     """Once, as an error of ours, and not by Python at its end."""
     done = subprocess.run(
-        ["sh", "-c", f"{sys.executable} -m grader.cli list >/dev/full"], env=ENVIRONMENT, capture_output=True, text=True,
+        ["sh", "-c", f"{sys.executable} -m grader.cli list >/dev/full"],
+        env=ENVIRONMENT,
+        capture_output=True,
+        text=True,
         check=False,
-    )  # fmt: skip
+    )
     assert done.returncode == 1
     assert done.stderr == "lab: the disk is full: what was to be written is not there. Make room, then try again\n"

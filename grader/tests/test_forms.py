@@ -139,7 +139,7 @@ def test_the_page_serves_keyboards_and_screen_readers() -> None:
 
 
 def test_what_students_see_of_a_hidden_test_is_what_it_is_worth() -> None:
-    """Neither its name nor what it demands or saw, in no form; result.json says which tests these are, and keeps all."""
+    """Neither its name nor what it demands or saw, in no form; result.json keeps all, and says which these are."""
     kept = failed("test_kept_from_students", 2, 7)
     kept = replace(kept, requirement=replace(kept.requirement, hidden=True))
     made = grading(passed("test_shown"), kept)
