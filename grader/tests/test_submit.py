@@ -118,6 +118,15 @@ def test_conflict_markers_and_missing_files_are_named(student: Project, tmp_path
         submitted(student, tmp_path, anyway=True)
 
 
+@pytest.mark.parametrize("kept", [0, 300])
+def test_an_archive_that_was_cut_off_is_said_to_be_no_archive(student: Project, tmp_path: Path, kept: int) -> None:
+    """Not that it does not name its lab: an upload that was broken off is sent again."""
+    path = submitted(student, tmp_path).path
+    (tmp_path / "homework.pdf").write_bytes(path.read_bytes()[:kept])
+    with pytest.raises(WrongUse, match=r"homework\.pdf: .*archive"):
+        asked(student, str(tmp_path / "homework.pdf"), "")
+
+
 def test_handing_in_needs_no_git(student: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Nor does grading; only what git would know is not said."""
     monkeypatch.setenv("PATH", str(tmp_path))
