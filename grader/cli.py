@@ -8,9 +8,11 @@ from __future__ import annotations
 import argparse
 import errno
 import os
+import shutil
 import signal
 import sys
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from types import FrameType
 from typing import Never
 
@@ -405,6 +407,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return _say("the disk is full: what was to be written is not there. Make room, then try again", UNGRADABLE)
         return _say(f"{error.strerror or error}{f': {error.filename}' if error.filename else ''}", UNGRADABLE)
     except Exception as error:  # the last net: whatever it is, it is the grader's fault and says so
+        if isinstance(error, EOFError):  # of the module loader: nothing here asks a person
+            _forget_compiled(Path(__file__).parent)
+            message = "a full disk has cut off compiled modules of the grader, which are removed now: try again"
+            return _say(message, UNGRADABLE)
         if os.environ.get("KERNELIST_TRACEBACK"):
             raise
         return _say(
@@ -412,6 +418,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
             "(KERNELIST_TRACEBACK=1 ./lab ... shows where; please report it)",
             UNGRADABLE,
         )
+
+
+def _forget_compiled(package: Path) -> None:
+    """Remove compiled modules: Python 3.11 does not see that it wrote one of them in part only."""
+    for folder in package.rglob("__pycache__"):
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _mute() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -222,3 +223,16 @@ def test_a_full_disk_under_the_output_is_said() -> None:
     )
     assert done.returncode == 1
     assert done.stderr == "lab: the disk is full: what was to be written is not there. Make room, then try again\n"
+
+
+def test_a_compiled_module_that_was_cut_off_heals(tmp_path: Path) -> None:
+    """Python writes what it has compiled; on a full disk in part, and could not read it the next time."""
+    shutil.copytree(ROOT / "grader", tmp_path / "grader", ignore=shutil.ignore_patterns("tests", "__pycache__"))
+    (tmp_path / "labs").mkdir()
+    (tmp_path / "kernel").mkdir()
+    there = {"cwd": tmp_path, "PYTHONPATH": str(tmp_path), "PYTHONDONTWRITEBYTECODE": ""}
+    assert lab("list", **there).returncode == 0  # type: ignore[arg-type]
+    (compiled,) = (tmp_path / "grader/__pycache__").glob("commands.*.pyc")
+    compiled.write_bytes(compiled.read_bytes()[:500])
+    assert "try again" in lab("list", **there).stderr  # type: ignore[arg-type]
+    assert lab("list", **there).returncode == 0  # type: ignore[arg-type]
