@@ -2,7 +2,7 @@
 # tools/; nothing is decided here.
 
 .DEFAULT_GOAL := help
-.PHONY: help setup start run debug grade submit bench format editor clean
+.PHONY: help setup start run debug grade watch submit bench format editor clean
 MAKEFLAGS += --no-print-directory
 
 SET_UP := tools/set_up.sh
@@ -37,6 +37,10 @@ debug: ## open GDB at kernel_main, or where a test fails [LAB=name] [TEST=name] 
 grade: ## grade an answer: [LAB=name] [ANSWER=starter|reference|stage:2|mutant:name|path] [TEST=name]
 	@$(SET_UP) build
 	@./lab grade $(if $(LAB),"$(LAB)") $(if $(ANSWER),--answer "$(ANSWER)") $(if $(TEST),--only "$(TEST)")
+
+watch: ## grade again at each save: [LAB=name] [ANSWER=...] [TEST=name]
+	@$(SET_UP) build
+	@./lab watch $(if $(LAB),"$(LAB)") $(if $(ANSWER),--answer "$(ANSWER)") $(if $(TEST),--only "$(TEST)")
 
 submit: ## grade your files once more and pack what is handed in [LAB=name] [ANYWAY=1]
 	@$(SET_UP) build

@@ -6,6 +6,7 @@ Only what a command needs is imported, and only when it is chosen: `./lab --help
 from __future__ import annotations
 
 import argparse
+import errno
 import os
 import signal
 import sys
@@ -86,6 +87,8 @@ def _parser() -> Parser:
     grade.add_argument("--json", metavar="FILE", help="write result.json (exists from the start, replaced at the end)")
     grade.add_argument("--html", metavar="DIR", help="write the report as one page, DIR/index.html")
     grade.add_argument("--junit", metavar="FILE", help="write JUnit XML")
+    hidden = "tell of hidden tests in --html and --junit too, which otherwise may be given to a student"
+    grade.add_argument("--show-hidden", action="store_true", help=hidden)
     grade.add_argument("--all", action="store_true", help="explain every failure, not only the first three")
     grade.add_argument("--quiet", action="store_true", help="no score board, only what went wrong with the grading")
     grade.add_argument(
@@ -99,6 +102,14 @@ def _parser() -> Parser:
     _workers(grade)
     _sandbox(grade)
 
+    watch = command("watch", "grade again at each save, with a live score board", _WATCH)
+    _lab(watch, optional=True)
+    _answer(watch)
+    watch.add_argument("--only", metavar="TEST", action="append", default=[], help="only this test; a glob; repeatable")
+    _seed(watch)
+    _workers(watch)
+    _sandbox(watch)
+
     run = command("run", "boot to the kernel's shell in this terminal (Ctrl-] leaves)")
     _lab(run, optional=True)
     _answer(run)
@@ -111,6 +122,7 @@ def _parser() -> Parser:
     debug.add_argument(
         "--program", metavar="'NAME ARGUMENT'", default="", help="run this in the shell's place (without TEST)"
     )
+    debug.add_argument("--reverse", action="store_true", help="record the run, so that GDB can go back in time")
     debug.add_argument("--witness", choices=["qemu", "bochs"], help="run TEST on this emulator alone")
     moment = "stop at step N of TEST's sweep, before anything is done there"
     debug.add_argument("--step", metavar="N", type=_step, help=moment)
@@ -148,6 +160,8 @@ def _parser() -> Parser:
     prove.add_argument("--runs", metavar="N", type=_count, default=1, help=again)
     prove.add_argument("--load", action="store_true", help="and once more beside two busy loops")
     prove.add_argument("--extra", action="store_true", help="also the mutants for which others stand otherwise")
+    messages = "list what a student reads of each answer, of mutant:* when none is named: run what must fail, no more"
+    prove.add_argument("--messages", action="store_true", help=messages)
     prove.add_argument(
         "--answer",
         metavar="ANSWER",
@@ -204,10 +218,36 @@ each failure with what was required, what was seen on the serial line and in the
 the command that opens the moment in GDB. The same files get the same verdicts every time, on a busy computer too.
 """
 
+_WATCH = """\
+Keep this open beside your editor. On each save it builds what changed and grades it again, in a second or a few: first
+the tests of the lowest unfinished stage that failed last time, then stage by stage. The board shows each test's
+verdict, what a save made pass or fail, and the first failure in full. A save during a run ends that run; verdicts from
+before are marked as such until they are known again. Where what is built is the same (only a comment changed), the
+verdicts hold and nothing is run.
+
+  ./lab watch                           in a student's checkout: its lab, your files
+  ./lab watch boot --answer ~/boot      a folder with the lab's files
+  ./lab watch --only 'fifo*'            only the tests whose names fit
+  ./lab watch | tee log                 without a terminal: plain lines for each run
+
+Keys: q ends, r runs everything again with other values, f explains the next failure, space shows more of it.
+
+All runs of a session draw their values from one seed, which the board shows: else every save would change them. `./lab
+grade` draws them from the files, so grade once more before you hand in. Where saves are not noticed (some network
+folders): WATCHFILES_FORCE_POLLING=1 ./lab watch.
+"""
+
 _DEBUG = """\
 Run one test up to its failure and hand the living machine to GDB, with the kernel's symbols and the commands of `help
 kernelist` (processes, page walks, descriptors, the current ring). Without a test: GDB at kernel_main. A test that fails
 on Bochs alone is handed to Bochs's own debugger, since GDB cannot look into it.
+
+With --reverse the run is recorded first and then played up to the same moment, and time can be turned back: in GDB,
+`who-wrote VARIABLE` goes to the last write to it, and reverse-step, reverse-finish, reverse-continue go back (with a
+watchpoint: `watch -l VARIABLE`, then reverse-continue). Without TEST: the moment when the kernel stopped for good.
+
+  ./lab debug boot test_older_entries_are_forgotten --reverse
+  ./lab debug boot --program 'journal 20' --reverse
 """
 
 _BENCH = """\
@@ -217,7 +257,11 @@ table and a plot beside the literature's figures.
 
 _PROVE = """\
 Grade every answer the project has: the starter must get 0, each stage:K exactly the points of stages 1..K, the
-reference all, and each mutant must fail exactly the tests it names, with the same verdicts in every run.
+reference all, and each mutant must fail exactly the tests it names, with the same verdicts in every run. What a failed
+test says must be a sentence that a student understands, not Python's words.
+
+  ./lab prove boot --answer 'mutant:checks_*'       some answers
+  ./lab prove boot --messages                       what each wrong answer gives a student to read
 """
 
 
@@ -264,9 +308,15 @@ def _actions() -> dict[str, Callable[[argparse.Namespace], int]]:
     from grader import commands
     from grader.publishing import commands as publishing
 
+    def watch(arguments: argparse.Namespace) -> int:
+        from grader.watching import commands as watching
+
+        return watching.watch(arguments)
+
     return {
         "list": commands.list_labs,
         "grade": commands.grade,
+        "watch": watch,
         "run": commands.run,
         "debug": commands.debug,
         "tree": commands.tree,
@@ -281,7 +331,7 @@ def _actions() -> dict[str, Callable[[argparse.Namespace], int]]:
 
 def _parse(arguments: Sequence[str]) -> argparse.Namespace:
     parser = _parser()
-    known = ["list", "start", "grade", "run", "debug", "submit", "tree", "doctor", "bench", "prove", "publish"]
+    known = ["list", "start", "grade", "watch", "run", "debug", "submit", "tree", "doctor", "bench", "prove", "publish"]
     first = next((word for word in arguments if not word.startswith("-")), None)
     if first is not None and first not in known:
         from grader.names import near
@@ -318,6 +368,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for request in (signal.SIGINT, signal.SIGTERM):
         if signal.getsignal(request) is not signal.SIG_IGN:  # a shell's background jobs are not for Ctrl-C
             signal.signal(request, _interrupted)
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:  # closed by the caller (<&-): the next file that is opened would be taken for it
+            setattr(sys, name, os.fdopen(os.open(os.devnull, os.O_RDWR), mode))
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="replace")
@@ -328,7 +381,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
             print(f"kernelist {grader.VERSION}")
             return GRADED
-        return _actions()[parsed.command](parsed)
+        status = _actions()[parsed.command](parsed)
+        sys.stdout.flush()  # so that a full disk is met here
+        return status
     except WrongUse as error:
         return _say(str(error), WRONG_USE)
     except HandinFault as error:
@@ -337,11 +392,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _say(str(error), UNGRADABLE)
     except KeyboardInterrupt:
         return _say("interrupted; nothing is left running", INTERRUPTED)
-    except BrokenPipeError:
-        # Whoever read our output has gone. Python would complain once more when it flushes at its end.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except BrokenPipeError:  # whoever read our output has gone
+        _mute()
         return GRADED
+    except SystemExit as leaving:
+        if isinstance(leaving.__context__, BrokenPipeError):  # rich's answer to it
+            return GRADED
+        raise
     except OSError as error:
+        _mute()
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            return _say("the disk is full: what was to be written is not there. Make room, then try again", UNGRADABLE)
         return _say(f"{error.strerror or error}{f': {error.filename}' if error.filename else ''}", UNGRADABLE)
     except Exception as error:  # the last net: whatever it is, it is the grader's fault and says so
         if os.environ.get("KERNELIST_TRACEBACK"):
@@ -351,6 +412,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
             "(KERNELIST_TRACEBACK=1 ./lab ... shows where; please report it)",
             UNGRADABLE,
         )
+
+
+def _mute() -> None:
+    """Nothing more goes to standard output: Python would complain once more when it flushes at its end."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _say(message: str, status: int) -> int:

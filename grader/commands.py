@@ -76,7 +76,11 @@ def grade(arguments: argparse.Namespace) -> int:
             engine.grade(project, request, progress, grading)
         except KeyboardInterrupt:
             interrupted = True
-    page = _write_forms(arguments, grading)  # first: whoever reads the board may be gone
+    page, trouble = None, None
+    try:
+        page = _write_forms(arguments, grading)  # first: whoever reads the board may be gone
+    except OSError as error:  # a full disk must not cost the board
+        trouble = error
     if not arguments.quiet:
         board.show(grading, console, every_failure=arguments.all)
         if page is not None:
@@ -85,18 +89,23 @@ def grade(arguments: argparse.Namespace) -> int:
         print(f"lab: {lab.name} could not be graded: {why_not(grading)}", file=sys.stderr)
     if interrupted:
         raise KeyboardInterrupt
+    if trouble is not None:
+        raise trouble
     return GRADED if grading.gradable else UNGRADABLE
 
 
 def _write_forms(arguments: argparse.Namespace, grading: Grading) -> Path | None:
-    """Write every form that was asked for; the HTML page's path, if there is one."""
+    """Write every form that was asked for; the HTML page's path, if there is one. Only result.json is the grader's own:
+    the others reach students, and say of hidden tests no more than what these are worth.
+    """
     from grader.results import html, junit, result
 
     if arguments.json:
         result.write(grading, Path(arguments.json))
+    shown = grading if arguments.show_hidden else grading.for_students()
     if arguments.junit:
-        result.write_text(Path(arguments.junit), junit.to_junit(grading))
-    return html.write(grading, Path(arguments.html)) if arguments.html else None
+        result.write_text(Path(arguments.junit), junit.to_junit(shown))
+    return html.write(shown, Path(arguments.html)) if arguments.html else None
 
 
 def why_not(grading: Grading) -> str:
@@ -175,6 +184,7 @@ def debug(arguments: argparse.Namespace) -> int:
         editor=arguments.editor,
         step=arguments.step,
         witness=Witness(arguments.witness) if arguments.witness else None,
+        reverse=arguments.reverse,
     )
     return debugging.debug(lab, build, sandbox, wanted, seed)
 
@@ -223,9 +233,11 @@ def prove(arguments: argparse.Namespace) -> int:
             runs=arguments.runs,
             load=arguments.load,
             workers=arguments.workers or processors(),
-            answers=arguments.answer,
+            answers=arguments.answer or (["mutant:*"] if arguments.messages else []),
             progress=Progress(lambda text: watch.say(f"{name}: {text}"), watch.total, watch.step),
             extra=arguments.extra,
+            failing_only=arguments.messages,
         )
-    proof_board.show(prover, Console(highlight=False))
+    show = proof_board.show_messages if arguments.messages else proof_board.show
+    show(prover, Console(highlight=False))
     return GRADED if prover.sound else UNGRADABLE

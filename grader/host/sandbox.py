@@ -30,7 +30,7 @@ import shlex
 import shutil
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO
@@ -98,6 +98,8 @@ class Sandbox:
     """Where it is not active: whether Landlock keeps a command from the files that are not its own."""
     contained: bool = False
     """Where it is not active: whether all of us runs in a container, which then is the sandbox."""
+    started: Callable[[subprocess.Popen[bytes]], None] | None = None
+    """Told of each process that `run` starts, so that another thread can end it."""
 
     @property
     def confines(self) -> bool:
@@ -192,6 +194,8 @@ class Sandbox:
             start_new_session=True,
         )
         try:
+            if self.started is not None:
+                self.started(process)
             return converse(process, stdin, wall_seconds, output_bytes, error_bytes)
         finally:
             end(process)

@@ -29,6 +29,9 @@ LEAVE = b"\x1d"
 QUIET_SECONDS = 2.0
 """When the input is a file or pipe that has ended: how long the guest may be silent before we leave."""
 
+BOOT_SECONDS = 60.0
+"""The same before the first prompt: a kernel may take its time, but one that is dead is not waited for."""
+
 _SHOWN = frozenset(b"\a\b\t\n\r") | frozenset(range(0x20, 0x7F))
 
 
@@ -98,16 +101,19 @@ def _relay(serial: socket.socket, machine: subprocess.Popen[bytes]) -> None:
     interactive = sys.stdin.isatty()
     keys, screen = sys.stdin.fileno(), sys.stdout.fileno()
     ended_at: float | None = None
-    with selectors.DefaultSelector() as selector:
+    # Not the default selector, epoll: it waits for no plain file and no /dev/null, which select() finds ready.
+    with selectors.SelectSelector() as selector:
         selector.register(serial, selectors.EVENT_READ)
         # A pipe's text waits for the prompt: nobody reads the line while the kernel boots.
         listening = False
         spoken = b""
+        heard = time.monotonic()
         while True:
             if not listening and (interactive or b"539> " in spoken):
-                with contextlib.suppress(PermissionError):  # a plain file cannot be waited for
-                    selector.register(keys, selectors.EVENT_READ)
+                selector.register(keys, selectors.EVENT_READ)
                 listening = True
+            if not listening and time.monotonic() - heard > BOOT_SECONDS:
+                raise Ungradable(f"the kernel has shown no prompt, and nothing else for {BOOT_SECONDS:.0f} s")
             events = selector.select(0.2)
             for key, _ in events:
                 if key.fileobj is serial:
@@ -118,6 +124,7 @@ def _relay(serial: socket.socket, machine: subprocess.Popen[bytes]) -> None:
                     if not data:
                         return
                     spoken = (spoken + data)[-64:]
+                    heard = time.monotonic()
                     os.write(screen, _harmless(data, raw=interactive))
                     if ended_at is not None:
                         ended_at = time.monotonic()

@@ -9,6 +9,7 @@ raises HandinFault); the others are notes, such as "kernel/Makefile is not among
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +22,8 @@ from grader.untrusted import plain
 TOTAL_BYTES = 2 << 20
 FILES = 256  # a whole kernel has about 100
 NAMED_EXTRAS = 8
+CONFLICT = re.compile(rb"^(<{7}|>{7}) ", re.MULTILINE)
+"""Where git has put two versions of the same lines, for a person to choose."""
 
 
 @dataclass(frozen=True)
@@ -156,6 +159,8 @@ def _text(data: bytes) -> tuple[bytes, str]:
             text.replace("\r\n", "\n").replace("\r", "\n").encode(),
             "had Windows line ends, which were changed",
         )
+    if CONFLICT.search(data):
+        note = "holds two versions of the same lines, from a merge: edit what is between <<<<<<< and >>>>>>>"
     return data, note
 
 

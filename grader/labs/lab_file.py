@@ -35,6 +35,9 @@ from typing import Any
 from grader.faults import ProjectFault
 from grader.paths import Project
 
+HIDDEN = "hidden"
+"""The folder of labs/NAME/tests that students do not get."""
+
 # What a make rule, a shell and a linker script all take as a plain word.
 FILE_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+-]*")
 

@@ -23,6 +23,7 @@ The answers:
 from __future__ import annotations
 
 import hashlib
+import shutil
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -231,7 +232,11 @@ def write_tree(tree: Tree, folder: Path) -> None:
     """Write a tree into a new or empty folder (kernel/, probes/). Raises WrongUse when something is there."""
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise WrongUse(f"{folder} is not empty: name a new folder")
-    write_files(folder, {**tree.files, **tree.probes})
+    try:
+        write_files(folder, {**tree.files, **tree.probes})
+    except BaseException:  # a full disk, Ctrl-C: half a tree would be in the way of the next attempt
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
 
 
 def write_files(folder: Path, files: Mapping[str, bytes]) -> None:

@@ -15,13 +15,17 @@ import socket
 import subprocess
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from grader.faults import Ungradable
 from grader.host import programs
 from grader.host.sandbox import Limits, Sandbox, end
-from grader.machine.disk import Disk, drive_options
+from grader.machine.disk import Disk, backend, drive_options
 from grader.machine.serial import Bounded, SerialLine, roomy_pipe
 from grader.machine.unnamed import close_file, path_of, unnamed_file
+
+if TYPE_CHECKING:
+    from grader.machine.tape import Tape
 
 NAMES = ("/usr/libexec/qemu-system-i386", "qemu-system-i386")
 """Debian's /usr/bin/qemu-system-i386 is a shell script around the first: going around it saves 3 ms."""
@@ -58,7 +62,9 @@ def find_emulator() -> str:
 class Emulator:
     """A started emulator, stopped before its first instruction, and our ends of all its lines."""
 
-    def __init__(self, image: bytes, firmware: bytes, setup: Setup, sandbox: Sandbox | None) -> None:
+    def __init__(
+        self, image: bytes, firmware: bytes, setup: Setup, sandbox: Sandbox | None, tape: Tape | None = None
+    ) -> None:
         program = find_emulator()
         self.setup = setup
         self.trace = setup.trace
@@ -71,13 +77,17 @@ class Emulator:
         self._rom = unnamed_file(firmware)
         ours, theirs = zip(*(socket.socketpair() for _ in range(3)), strict=True)
         self.monitor, self.gdb, self.qtest = ours
-        arguments = [program, *command_line(setup, [line.fileno() for line in theirs], self._disk, self._rom)]
+        self._overlay = tape.overlay() if tape is not None else None
+        kept = [self._overlay, tape.log if tape is not None else None]
+        passed = [self._disk, self._rom, *(line.fileno() for line in theirs), *(one for one in kept if one is not None)]
+        numbers = [line.fileno() for line in theirs]
+        arguments = [program, *command_line(setup, numbers, self._disk, self._rom, tape, self._overlay)]
         confined = sandbox if sandbox is not None else Sandbox(False, "")
         try:
             self.process = confined.popen(
                 arguments,
                 LIMITS,
-                pass_fds=[self._disk, self._rom, *(line.fileno() for line in theirs)],
+                pass_fds=passed,
                 stdin=self.serial.guest_input,
                 stdout=self.serial.guest_output,
                 stderr=messages_end,
@@ -132,12 +142,17 @@ class Emulator:
         self.serial.close()
         with contextlib.suppress(OSError):
             os.close(self._messages)
-        close_file(self._disk)
-        close_file(self._rom)
+        for descriptor in (self._disk, self._rom, self._overlay):
+            if descriptor is not None:
+                close_file(descriptor)
 
 
-def command_line(setup: Setup, lines: Sequence[int], disk: int, rom: int) -> list[str]:
-    """The emulator's arguments. `lines` are the descriptors of monitor, debugger and test line."""
+def command_line(
+    setup: Setup, lines: Sequence[int], disk: int, rom: int, tape: Tape | None = None, overlay: int | None = None
+) -> list[str]:
+    """The emulator's arguments. `lines` are the descriptors of monitor, debugger and test line; `overlay` is that of
+    the file in which a tape's player keeps its snapshots.
+    """
     monitor, gdb, qtest = lines
     words = [
         *("-nodefaults", "-no-user-config", "-display", "none", "-S"),
@@ -145,13 +160,14 @@ def command_line(setup: Setup, lines: Sequence[int], disk: int, rom: int) -> lis
         # instruction; with one, the emulator looks at it an instruction later.
         *("-cpu", "qemu32,-apic"),
         *("-machine", "pc", "-accel", "tcg,tb-size=32", "-m", str(setup.memory_mb)),
-        *("-icount", f"shift={SHIFT},sleep=off", "-rtc", "base=2024-01-01T00:00:00,clock=vm"),
+        *("-icount", f"shift={SHIFT},{tape.mode() if tape else 'sleep=off'}"),
+        *("-rtc", "base=2024-01-01T00:00:00,clock=vm"),
         *("-action", "reboot=shutdown,shutdown=pause,watchdog=pause", "-device", "ib700"),
         *("-chardev", f"socket,id=monitor,fd={monitor}", "-mon", "chardev=monitor,mode=control"),
         *("-chardev", f"socket,id=gdb,fd={gdb}", "-gdb", "chardev:gdb"),
         *("-chardev", f"socket,id=qtest,fd={qtest}", "-object", "qtest,id=qtest,chardev=qtest"),
         *("-chardev", "stdio,id=serial,signal=off", "-serial", "chardev:serial"),
-        *drive_options(setup.disk, disk),
+        *(tape.drive(setup.disk, disk, overlay) if tape else drive_options(setup.disk, backend(setup.disk, disk))),
         *("-fw_cfg", f"name=opt/kernelist/disk,file={path_of(disk)}"),
     ]
     if setup.screen:

@@ -44,6 +44,11 @@ PROBE_END = "probe_finish"
 SERIAL_BYTES_MAX = 1 << 20
 """Bytes on the serial line after which a guest is taken to print without end: each costs the host a microsecond."""
 
+Awaited = str | Callable[[], str]
+"""What a run awaits, as a message has it when it never comes: a noun ("the third message"), or what then gives the
+whole clause ("the third message never came").
+"""
+
 _LOOK_FOR_KEY = 0.001  # seconds between looks whether the guest took a key's code
 _SAMPLES = 120  # instructions followed to see where a guest spins
 
@@ -210,13 +215,15 @@ class Execution(Inspection):
 
     # Until something happens
 
-    def run(self) -> Stop:
-        """Run until a breakpoint or watchpoint. Raises MachineStopped when the guest stops otherwise."""
-        stop = self._go("a breakpoint")
+    def run(self, awaited: str = "a breakpoint") -> Stop:
+        """Run until a breakpoint or watchpoint: `awaited`, in a message. Raises MachineStopped when the guest stops
+        otherwise.
+        """
+        stop = self._go(awaited)
         assert stop is not None
         return stop
 
-    def _go(self, awaited: str, arrived: Callable[[], bool] | None = None) -> Stop | None:
+    def _go(self, awaited: Awaited, arrived: Callable[[], bool] | None = None) -> Stop | None:
         """Run until a breakpoint or watchpoint of the caller's (then: where), or until `arrived` (then: None).
 
         Raises MachineStopped when the guest stops otherwise, Ungradable when the emulator or the host is at fault.
@@ -256,7 +263,7 @@ class Execution(Inspection):
             if outcome is not None:
                 raise outcome
 
-    def _judged(self, reply: StopReply, stop: Stop | None, awaited: str) -> MachineStopped | None:
+    def _judged(self, reply: StopReply, stop: Stop | None, awaited: Awaited) -> MachineStopped | None:
         """What a stop means that nobody asked for; None when it means nothing and the guest may go on."""
         if stop is None:
             return self._reset() if reply.signal == Signal.QUIT else self._hang(awaited)
@@ -268,7 +275,7 @@ class Execution(Inspection):
             return KernelPanic(self.diagnosis)
         if not self.runs_program(probe, stop.address):
             return None  # another program, at the same address
-        self.diagnosis = explain.probe_ended(self.serial, probe, awaited)
+        self.diagnosis = explain.probe_ended(self.serial, probe, awaited if isinstance(awaited, str) else "its end")
         return ProbeEnded(self.diagnosis)
 
     def _run(self, arrived: Callable[[], bool] | None) -> StopReply:
@@ -361,12 +368,13 @@ class Execution(Inspection):
 
     # What becomes of its stops
 
-    def _hang(self, awaited: str) -> Hang:
+    def _hang(self, awaited: Awaited) -> Hang:
+        missed = f"{awaited} never came" if isinstance(awaited, str) else awaited()
         limit = self._control.limit_in_words()
         if self._flooded():
             limit = f"{SERIAL_BYTES_MAX >> 20} MB of serial output"
         visited = [] if self.registers().halted else self.functions_of(self._visited())
-        self.diagnosis = explain.hang(self, self.serial, visited, awaited, limit)
+        self.diagnosis = explain.hang(self, self.serial, visited, missed, limit)
         return Hang(self.diagnosis)
 
     def _visited(self) -> list[int]:

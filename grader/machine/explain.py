@@ -31,6 +31,7 @@ from grader.machine.symbols import SymbolMissing
 
 SERIAL_LINES = 12
 
+_KERNEL_HALF = 0xC0000000
 _OUT_IMMEDIATE, _OUT_DX = (0xE6, 0xE7), (0xEE, 0xEF)
 
 
@@ -92,12 +93,17 @@ def panic(machine: Inspection, output: bytes) -> Diagnosis:
         headline = f"The kernel panicked: {reason}"
         return Diagnosis("panic", (headline, *_context(machine, output)), serial_tail(output))
     fault = LoggedException(said.vector, said.error_code, 0, 8, said.eip, said.eip, said.cr2)
-    sentences = [f"The kernel panicked: {_exception_at(machine, fault)}.", *_about_page_fault(machine, fault)]
+    what = _exception_at(machine, fault)
+    if said.eip < _KERNEL_HALF and not machine.symbols.place(said.eip).function:
+        what = f"it took for its own {an_exception(said.vector)} at {machine.place(said.eip)}, which is not its code"
+    sentences = [f"The kernel panicked: {what}.", *_about_page_fault(machine, fault)]
     return Diagnosis("panic", (*sentences, *_context(machine, output)), serial_tail(output))
 
 
-def hang(machine: Inspection, output: bytes, visited: Sequence[str], awaited: str, limit: str) -> Diagnosis:
-    """The limit was reached. `visited` are the functions in which it spins, `awaited` what never came."""
+def hang(machine: Inspection, output: bytes, visited: Sequence[str], missed: str, limit: str) -> Diagnosis:
+    """The limit was reached. `visited` are the functions in which it spins, `missed` what did not happen, as a clause
+    ("the third message never came").
+    """
     registers = machine.registers()
     if registers.halted and not registers.interrupts_enabled:
         what = f"the processor is halted for ever (HLT with interrupts disabled) at {machine.place()}"
@@ -107,9 +113,9 @@ def hang(machine: Inspection, output: bytes, visited: Sequence[str], awaited: st
         what = f"the machine spins in {_listed(visited) or machine.place()}{_in_ring(registers)}"
         what += "" if registers.interrupts_enabled else ", with interrupts disabled"
     faults = fault_lines(output)
-    sentences = [f"{awaited[:1].upper()}{awaited[1:]} never came within {limit}: {what}."]
+    sentences = [f"{missed[:1].upper()}{missed[1:]} within {limit}: {what}."]
     if faults:
-        sentences = [f"{process_fault(machine, faults[-1])}, and {awaited} never came.", f"Now {what}."]
+        sentences = [f"{process_fault(machine, faults[-1])}. {missed[:1].upper()}{missed[1:]}.", f"Now {what}."]
         faults = faults[:-1]
     states = [f"{name} ({pid}) is {state}" for pid, name, state in machine.process_states() if state != "ZOMBIE"]
     if states:

@@ -70,7 +70,7 @@ def of_tables(gdt: Table, ldt: Table | None, kernel: int = KERNEL) -> list[str]:
     for table in tables:
         for entry in table.entries if table.local else table.entries[1:]:
             if entry.present:
-                name = f"{table.selector(entry):#06x} of the {table.name}"
+                name = f"descriptor {table.selector(entry):#06x} of the {table.name}"
                 wrong = _of_segment(entry, kernel) if isinstance(entry, Segment) else _of_gate(entry, tables, kernel)
                 found += [f"{name}, {sentence}" for sentence in wrong]
     return found
@@ -87,9 +87,10 @@ def _of_segment(segment: Segment, kernel: int) -> Iterator[str]:
     if not segment.dpl:
         return
     if expands_down(segment):
-        yield f"{what}: it expands down, and so reaches up to {last_byte(segment) & TOP:#010x}"
+        end = last_byte(segment) & TOP
+        yield f"{what}: it expands down, and so its last byte is {end:#010x}, whatever its limit"
     elif last_byte(segment) > TOP:
-        yield f"{what}: base {segment.base:#010x} and limit {segment.limit:#x} wrap around the end of memory"
+        yield f"{what}: its base {segment.base:#010x} and limit {segment.limit:#x} wrap around the end of memory"
     elif last_byte(segment) >= kernel:
         yield f"{what}: its last byte is {last_byte(segment):#010x}, in the kernel's memory from {kernel:#010x} on"
 

@@ -18,6 +18,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from grader import untrusted
 from grader.faults import Ungradable
@@ -26,7 +27,7 @@ from grader.machine import explain
 from grader.machine.control import Control
 from grader.machine.disk import Disk
 from grader.machine.emulator import Emulator, Setup
-from grader.machine.execution import PROBE_END, Execution, Stop
+from grader.machine.execution import PROBE_END, Awaited, Execution, Stop
 from grader.machine.faults import EmulatorGone, NotAsRequired, NotOnThisMachine
 from grader.machine.firmware import bios, option_rom
 from grader.machine.keyboard import scan_codes
@@ -35,10 +36,16 @@ from grader.machine.report import ENTRY, LOG_MAX, Report, agreed, reports_in_mem
 from grader.machine.symbols import SymbolTable
 from grader.machine.witness import Witness
 
+if TYPE_CHECKING:
+    from grader.machine.tape import Tape
+
 __all__ = ["WALL_CAP", "Machine", "Stop"]
 
 WALL_CAP = 120.0
 """Seconds of wall-clock time that one call may run the guest before the test is ungradable."""
+
+PLAYER_CAP = 30.0
+"""The same for a player of a recording: one that goes another way than its log waits for ever."""
 
 _FALSE_ALARMS_MAX = 1000  # other programs that come to the address of probe_finish
 
@@ -67,6 +74,7 @@ class Machine(Execution):
         )
         self._serial_seen = 0
         self._trace_file: Path | None = None
+        self._tape: Tape | None = None
         self.nonce = 0
         """The value drawn for this machine, if it was given one."""
         self.probe: str | None = None
@@ -88,21 +96,24 @@ class Machine(Execution):
         disk: Disk = Disk.SOUND,
         trace: Path | None = None,
         witness: Witness = Witness.QEMU,
+        tape: Tape | None = None,
     ) -> Machine:
         """Start a machine with a disk image, stopped before its first instruction.
 
         `guest_seconds` (2 to 30, the next even number) of guest time may pass in all; `wall_cap` is in seconds
         of the host. `trace` is a file that gets the end of the emulator's log of interrupts when the machine ends.
-        `witness` is the emulator. Raises Ungradable when it is not there or does not start, NotOnThisMachine when it
-        cannot do what the other words ask for.
+        `witness` is the emulator, and `tape` what its run is recorded on or played from. Raises Ungradable when it is
+        not there or does not start, NotOnThisMachine when it cannot do what the other words ask for.
         """
         setup = Setup(memory_mb, screen, exit_device, trace is not None, disk)
         known = symbols if symbols is not None else SymbolTable.empty()
-        machine = _started(image, setup, sandbox, known, programs or {}, guest_seconds, wall_cap, witness)
+        wall_cap = min(wall_cap, PLAYER_CAP) if tape is not None and tape.playing else wall_cap
+        machine = _started(image, setup, sandbox, known, programs or {}, guest_seconds, wall_cap, witness, tape)
         machine.probe = probe
         if probe is not None:
             machine.guard_probe(probe)
         machine._trace_file = trace
+        machine._tape = tape
         traced = replace(setup, trace=True)
         machine._again = lambda: _started(image, traced, sandbox, known, {}, guest_seconds, wall_cap, witness)
         return machine
@@ -121,6 +132,11 @@ class Machine(Execution):
         if not isinstance(self._control, Qemu):
             raise NotOnThisMachine(f"{self.witness.label} cannot be handed over to GDB")
         return self._control.emulator
+
+    @property
+    def plays(self) -> bool:
+        """Whether it plays a recording."""
+        return self._tape is not None and self._tape.playing
 
     def ask_bochs(self, line: str) -> str:
         """What Bochs's own debugger answers to a person's line. Raises NotOnThisMachine for another emulator."""
@@ -193,30 +209,34 @@ class Machine(Execution):
 
     # Running
 
-    def run_to(self, where: str | int, program: str | None = None, *, times: int = 1) -> None:
+    def run_to(self, where: str | int, program: str | None = None, *, times: int = 1, awaited: str = "") -> None:
         """Run until the processor is about to execute `where`: a symbol or address, of the kernel or of a program.
 
         With a program, other programs at the same address do not count. `times`: stop when it comes for the n-th time.
+        `awaited`: what that means in the lab's words, for the message when it never comes ("the third message").
         """
         address = self._address(where, program)
         name = where if isinstance(where, str) else f"{where:#010x}"
+        awaited = awaited or f"{name}{f' of {program}' if program else ''}"
         with self.breakpoint(address):
             left = times
             while left:
-                stop = self._go(f"{name}{f' of {program}' if program else ''}")
+                stop = self._go(awaited)
                 assert stop is not None
                 if stop.address == address and stop.watched is None:
                     left -= program is None or self.runs_program(program, address)
 
-    def finish(self) -> Report:
-        """Run until the probe calls probe_finish; returns what it reported.
+    def finish(self, awaited: Awaited = "") -> Report:
+        """Run until the probe calls probe_finish; returns what it reported. `awaited`: what has come to its end then,
+        in the lab's words, for the message when it does not ("the return of all who waited for a killed process").
+        `must_report` of grader/testing/reported.py also judges the reports, and says which never came.
 
         The stop counts only if ring 3 executes the probe's own code bytes, and a report only if the log in the probe's
         memory and the serial line agree on it. Raises MachineStopped when the probe does not come that far, and
         NotAsRequired when the witnesses disagree.
         """
         wanted = self._finishes()
-        awaited = f"the end of the probe {' or '.join(wanted.values())}"
+        awaited = awaited or f"the end of the probe {' or '.join(wanted.values())}"
         with contextlib.ExitStack() as stack:
             for address in wanted:
                 stack.enter_context(self.breakpoint(address))
@@ -291,9 +311,10 @@ def _started(
     guest_seconds: float,
     wall_cap: float,
     witness: Witness,
+    tape: Tape | None = None,
 ) -> Machine:
     machine = Machine(
-        _control(image, setup, sandbox, witness),
+        _control(image, setup, sandbox, witness, tape),
         symbols=symbols,
         programs=programs,
         memory_bytes=setup.memory_mb << 20,
@@ -308,9 +329,16 @@ def _started(
     return machine
 
 
-def _control(image: bytes, setup: Setup, sandbox: Sandbox | None, witness: Witness) -> Control:
+def _control(image: bytes, setup: Setup, sandbox: Sandbox | None, witness: Witness, tape: Tape | None) -> Control:
     if witness is Witness.BOCHS:
         from grader.machine.bochs import Bochs  # no import of it for those who never ask for it
 
+        if tape is not None:
+            raise NotOnThisMachine(f"{witness.label} records no runs")
         return Bochs.started(image, setup, sandbox)
-    return Qemu(Emulator(image, option_rom() if setup.screen else bios(), setup, sandbox))
+    emulator = Emulator(image, option_rom() if setup.screen else bios(), setup, sandbox, tape)
+    if tape is None:
+        return Qemu(emulator)
+    from grader.machine.taped_qemu import TapedQemu
+
+    return TapedQemu(emulator, tape)

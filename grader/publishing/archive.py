@@ -96,9 +96,15 @@ def _label(value: object) -> str:
 
 
 def replaceable(target: Path) -> None:
-    """Raise WrongUse where an archive would take the place of something that is no archive of ours."""
+    """Raise WrongUse where no archive can be written, or one would take the place of something that is none of ours."""
     if target.is_dir():
         raise WrongUse(f"{target} is a folder: name a file")
+    if not target.parent.is_dir():
+        raise WrongUse(f"{target} cannot be written: there is no folder {target.parent}. Make it, or name another FILE")
+    if not os.access(target.parent, os.W_OK):
+        raise WrongUse(
+            f"{target} cannot be written: {target.parent} is not yours to write. Name a place: --output FILE"
+        )
     if not (target.exists() or target.is_symlink()):
         return
     try:

@@ -8,6 +8,7 @@ from pathlib import Path
 from grader.faults import WrongUse
 from grader.labs import course
 from grader.labs.handin import read_handin
+from grader.labs.handin_source import Unreadable, open_source
 from grader.labs.lab_file import Lab
 from grader.labs.tree import Answer, digest
 from grader.names import near
@@ -71,6 +72,7 @@ def find(project: Project, name: str | None, *, default: str = "") -> Lab:
 def _of_archive(project: Project, path: str) -> Asked:
     manifest = manifest_of(Path(path))
     if manifest is None:
+        _check_readable(path)
         raise WrongUse(f"{path} does not say of which lab it is: ./lab grade LAB --answer {path}")
     if manifest.lab not in project.lab_names():
         about = published.load(project)
@@ -78,6 +80,14 @@ def _of_archive(project: Project, path: str) -> Asked:
         raise WrongUse(f"{path} was packed for the lab {manifest.lab!r}, which is not here{way}")
     lab = course.find(project, manifest.lab)
     return Asked(lab, path, (*_hidden_note(project), *_version_note(project, lab, manifest, path)))
+
+
+def _check_readable(path: str) -> None:
+    """Raise WrongUse with the reason where an archive says nothing because it is cut off, empty, or none."""
+    try:
+        open_source(Path(path))
+    except Unreadable as reason:
+        raise WrongUse(f"{path}: {reason}") from reason
 
 
 def _hidden_note(project: Project) -> tuple[str, ...]:

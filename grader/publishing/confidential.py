@@ -2,7 +2,9 @@
 
 Confidential is what stands in a solution's file once a stage is done, and is not there before and not in the baseline;
 whatever else lies in `solutions/`; all of `tests/hidden/`. Whole files are known by their bytes, pieces of them by
-their lines (see fragments.py).
+their lines (see fragments.py), hidden tests by their names too. That finds what slips in by mistake: a copy under
+another name, lines in a handout or a patch, a file that was re-indented or has a few names changed. It does not find
+what somebody has rewritten line by line, or encoded; a file that is no text cannot be searched and is refused as such.
 
 A lab that builds on another gives that lab's finished files to its students: for its own branch they are not
 confidential, for every other one they are.
@@ -14,15 +16,16 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
-from grader.labs.lab_file import Lab, load_labs
+from grader.labs.lab_file import HIDDEN, Lab, load_labs
 from grader.labs.mutants import MutantError, apply_mutant, load_mutants
 from grader.labs.tree import Answer, answer_files, base_files, staged_files
 from grader.paths import Project
 from grader.publishing.folders import files_below
 from grader.publishing.fragments import fragments, is_distinctive, plain_lines
-from grader.publishing.version import HIDDEN, public_tests
+from grader.publishing.version import public_tests
 
 _TEST = re.compile(r"(?:async)?def(test_\w+)\(.*")
+_NAME_OF_A_TEST = re.compile(r"\btest_\w+")
 
 
 @dataclass
@@ -53,6 +56,12 @@ class Found:
 
     origin: str
     words: str
+
+    def __str__(self) -> str:
+        return f"{self.words[:120]!r} of {self.origin}"
+
+
+NO_TEXT = Found("something that is no text, and cannot be searched", "a file")
 
 
 @dataclass
@@ -94,10 +103,24 @@ class Confidential:
         for piece in fragments(text):
             if piece in self.known.pieces and piece not in given.pieces:
                 return Found(self.known.pieces[piece], piece.replace("\n", " / "))
-        for line in plain_lines(text) if self.tests else ():
-            if (match := _TEST.fullmatch(line)) is not None and match[1] in self.tests:
-                return Found(self.tests[match[1]], match[1])
+        for name in _NAME_OF_A_TEST.findall(text) if self.tests else ():
+            if name in self.tests:
+                return Found(self.tests[name], name)
         return None
+
+    def find_in_file(self, content: bytes, lab: str = "") -> Found | None:
+        """The same for a file of a repository, of which something can be said only if it is text."""
+        found = self.find(content, lab)
+        return found if found is not None or is_text(content) else NO_TEXT
+
+
+def is_text(content: bytes) -> bool:
+    """Whether these are the bytes of a text in UTF-8, the encoding of all that is published."""
+    try:
+        content.decode("utf-8")
+    except UnicodeDecodeError:
+        return False
+    return b"\0" not in content
 
 
 def _both(first: Known, second: Known) -> Known:

@@ -18,7 +18,7 @@ from pathlib import Path
 
 from grader.faults import WrongUse
 from grader.labs.course import BASELINE
-from grader.labs.lab_file import Lab, load_lab
+from grader.labs.lab_file import HIDDEN, Lab, load_lab
 from grader.labs.tree import Answer, base_files, compose
 from grader.paths import Project
 from grader.publishing import hidden, version
@@ -108,7 +108,7 @@ def _below(root: Path, folder: str, leave_out: tuple[str, ...] = ()) -> dict[str
 
 def _unpublished() -> tuple[str, ...]:
     """What of a lab's folder is not taken over: hidden tests, and what publishing itself makes."""
-    return (f"tests/{version.HIDDEN}", "base")
+    return (f"tests/{HIDDEN}", "base")
 
 
 def _students_tasks(data: bytes, lab: str) -> bytes:

@@ -1,13 +1,16 @@
 """Runs git on exactly one repository.
 
-Variables that lead elsewhere, such as GIT_DIR, which git gives to its hooks, are not passed on.
+Variables that lead elsewhere, such as GIT_DIR, which git gives to its hooks, are not passed on. Ctrl-C waits until git
+has done what it is at: a git that is killed leaves a lock, or half of a branch's files, behind.
 """
 
 from __future__ import annotations
 
+import contextlib
 import os
+import signal
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from grader.faults import Ungradable
@@ -37,6 +40,10 @@ ELSEWHERE = (
 """Variables that make git work on another repository than the one it is called for."""
 
 
+_NO_SPACE = ("No space left on device", "Out of diskspace", "Disk quota exceeded")
+_LINES_SAID = 6
+
+
 class GitFailed(Ungradable):
     """Git could not do what it must be able to do. The message has git's own words."""
 
@@ -57,8 +64,7 @@ class Git:
         """What git prints. Raises GitFailed when it ends with another status than the wanted ones."""
         done = self.attempt(*arguments, given=given)
         if done.returncode not in statuses:
-            said = done.stderr.decode("utf-8", "replace").strip() or f"status {done.returncode}"
-            raise GitFailed(f"git {arguments[0]} in {self.folder}: {said}")
+            raise GitFailed(f"git {_command(arguments)} in {self.folder}: {_said(done)}")
         return done.stdout
 
     def attempt(self, *arguments: str, given: bytes = b"") -> subprocess.CompletedProcess[bytes]:
@@ -69,7 +75,8 @@ class Git:
         environment |= {"LC_ALL": "C", "GIT_TERMINAL_PROMPT": "0", "GIT_DIR": str(self._repository)}
         command = ["git", "-C", str(self.folder), *self._settings, *arguments]
         try:
-            return subprocess.run(command, input=given, env=environment, capture_output=True, check=False)
+            with _uninterrupted():
+                return subprocess.run(command, input=given, env=environment, capture_output=True, check=False)
         except FileNotFoundError as error:
             raise GitFailed("git is not installed: install it (apt install git, brew install git)") from error
 
@@ -86,3 +93,26 @@ class Git:
         """The commit that a name stands for; empty when there is none."""
         done = self.attempt("rev-parse", "--verify", "--quiet", f"{name}^{{commit}}")
         return done.stdout.decode().strip() if done.returncode == 0 else ""
+
+
+@contextlib.contextmanager
+def _uninterrupted() -> Iterator[None]:
+    """Requests to end are held back, also from the child, which inherits that; they arrive when it is done."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGINT, signal.SIGTERM, signal.SIGHUP))
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def _command(arguments: Sequence[str]) -> str:
+    """The command itself, without the settings before it."""
+    return arguments[2] if arguments[0] == "-c" else arguments[0]
+
+
+def _said(done: subprocess.CompletedProcess[bytes]) -> str:
+    """Git's own words, not all of them when it complains of each file; a full disk by its name."""
+    lines = done.stderr.decode("utf-8", "replace").strip().splitlines() or [f"status {done.returncode}"]
+    if any(words in line for line in lines for words in _NO_SPACE):
+        return "the disk is full. Make room, then try again"
+    return "\n".join([*lines[:_LINES_SAID], *(["..."] if len(lines) > _LINES_SAID else [])])

@@ -1,7 +1,7 @@
 """Counts a lab's hidden tests, and shows that the public ones do without them.
 
-Tests are counted as a grading finds them, collected by pytest: once all of them, once in a folder without the hidden
-ones. What the second lacks is hidden; if it cannot be collected, a student could not grade anything.
+Tests are counted as a grading finds them, collected by pytest. They are collected once more in a folder without the
+hidden ones: if that cannot be, a student could not grade anything.
 """
 
 from __future__ import annotations
@@ -10,11 +10,11 @@ import tempfile
 from pathlib import Path
 
 from grader.faults import ProjectFault, Ungradable
-from grader.labs.lab_file import Lab
+from grader.labs.lab_file import HIDDEN, Lab
 from grader.labs.tree import write_files
 from grader.publishing.folders import files_below
 from grader.publishing.published import Hidden
-from grader.publishing.version import HIDDEN, public_tests
+from grader.publishing.version import public_tests
 from grader.testing.pool import Pool
 from grader.testing.verdict import Requirement
 
@@ -27,9 +27,8 @@ def count(lab: Lab) -> tuple[Hidden, ...]:
     everything = _collected(tests, f"labs/{lab.name}/tests")
     with tempfile.TemporaryDirectory() as folder:
         write_files(Path(folder), public_tests(lab))
-        public = _collected(Path(folder), f"labs/{lab.name}/tests without {HIDDEN}/, as students get them,")
-    names = {requirement.name for requirement in public}
-    hidden = [requirement for requirement in everything if requirement.name not in names]
+        _collected(Path(folder), f"labs/{lab.name}/tests without {HIDDEN}/, as students get them,")
+    hidden = [requirement for requirement in everything if requirement.hidden]
     stages = sorted({requirement.stage for requirement in hidden})
     return tuple(_of_stage(stage, hidden) for stage in stages)
 

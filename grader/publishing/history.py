@@ -28,7 +28,7 @@ class Place:
     found: Found
 
     def __str__(self) -> str:
-        return f"{self.where}: {self.found.words[:120]!r} of {self.found.origin}"
+        return f"{self.where}: {self.found}"
 
 
 def refuse(places: Sequence[Place], what: str, advice: str) -> None:
@@ -50,7 +50,7 @@ def search(git: Git, confidential: Confidential) -> tuple[int, list[Place]]:
             continue
         count += 1
         lab = next((lab for lab, objects in given.items() if name in objects), "")
-        found = confidential.find(content, lab)
+        found = confidential.find_in_file(content, lab) if kind == "blob" else confidential.find(content, lab)
         if found is not None:
             places.append(Place(paths.get(name, f"{kind} {name[:12]}, which no branch leads to"), found))
     return count, places

@@ -129,7 +129,7 @@ def _leaks(confidential: Confidential, commits: list[Commit]) -> list[Place]:
     for commit in commits:
         lab = commit.branch.removeprefix("lab/") if commit.branch != MAIN else ""
         for path, content in sorted(commit.files.items()):
-            found = confidential.find(content, lab)
+            found = confidential.find_in_file(content, lab)
             if found is not None:
                 places.append(Place(f"{commit.branch}: {path}", found))
     return places

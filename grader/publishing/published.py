@@ -98,5 +98,5 @@ def hidden_note(hidden: tuple[Hidden, ...]) -> str:
     if not tests:
         return ""
     stages = ", ".join(f"stage {entry.stage}: {entry.tests} for {entry.points:g}" for entry in hidden)
-    these = "test" if tests == 1 else "tests"
-    return f"not run here: {tests} hidden {these} worth {points:g} points ({stages}); your instructor runs them"
+    these, units = "test" if tests == 1 else "tests", "point" if points == 1 else "points"
+    return f"not run here: {tests} hidden {these} worth {points:g} {units} ({stages}); your instructor runs them"

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from grader.faults import WrongUse
-from grader.publishing.git import Git
+from grader.publishing.git import Git, GitFailed
 from grader.publishing.objects import EMPTY_TREE, object_id, tree_id
 from grader.publishing.published import MAIN
 
@@ -39,6 +39,7 @@ class Repository:
         self.folder = folder
         self.git = git
         self._bare = bare
+        self._inside = folder if bare else folder / ".git"
 
     @staticmethod
     def make(folder: Path) -> Repository:
@@ -145,7 +146,12 @@ class Repository:
         if not commits:
             return
         stream = b"".join(self._imported(commits))
-        self.git.run("fast-import", "--quiet", "--date-format=raw", given=stream)
+        try:
+            self.git.run("fast-import", "--quiet", "--date-format=raw", given=stream)
+        except GitFailed:
+            for left in (*self._inside.glob("fast_import_crash_*"), *self._inside.glob("objects/pack/tmp_pack_*")):
+                left.unlink(missing_ok=True)  # on a full disk these would take the room that is made
+            raise
 
     def discard(self) -> None:
         """Forget what `write` wrote, or what an earlier publishing left when it was interrupted."""

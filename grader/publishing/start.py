@@ -5,32 +5,38 @@ In the author's repository, which has no lab branches, it writes the starter int
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable
 from pathlib import Path
 
-from grader.faults import WrongUse
+from grader.faults import Ungradable, WrongUse
 from grader.labs import course
 from grader.labs.tree import Answer, compose, write_tree
 from grader.names import near
 from grader.paths import Project
 from grader.publishing import published
 from grader.publishing.checkout import Checkout, listed
-from grader.publishing.published import branch_of
+from grader.publishing.git import GitFailed
+from grader.publishing.published import MAIN, Published, branch_of
 
 Say = Callable[[str], None]
+
+_NEXT = "Handout: labs/{lab}/README.md. Score board: ./lab grade. Hand in: ./lab submit."
+
+_NO_HOOKS = ("-c", "core.hooksPath=/dev/null")
+"""A person's hooks are for what the person commits; one that fails must not stop half way what is done here."""
 
 
 def start(project: Project, lab: str, folder: Path | None, say: Say) -> None:
     """Begin with a lab, or go on with it. Raises WrongUse wherever something could be lost, and says what to do."""
-    if published.load(project) is None:
+    about = published.load(project)
+    if about is None:
         _starter(project, lab, folder, say)
         return
     checkout = Checkout.at(project.root)
     if checkout is None:
-        raise WrongUse(
-            f"this is no clone but a copy of the files, which has one branch only: clone the course with git, or "
-            f"download its branch {branch_of(lab)}"
-        )
+        _stay(about, lab, folder, say)
+        return
     _check_lab(checkout, lab)
     if folder is not None:
         _add_folder(checkout, lab, folder, say)
@@ -53,12 +59,37 @@ def _starter(project: Project, lab: str, folder: Path | None, say: Say) -> None:
         )
     write_tree(compose(project, known, Answer("starter")), folder)
     say(f"{folder} has the starter of {lab}. Your files are in its kernel/, and are graded so:")
-    say(f"    ./lab grade {lab} --answer {folder}")
+    say(f"    ./lab grade {lab} --answer {shlex.quote(str(folder))}")
+
+
+def _stay(about: Published, lab: str, folder: Path | None, say: Say) -> None:
+    """In a copy of the files, such as a downloaded archive: it is at one lab, and can go nowhere."""
+    if lab != about.lab or folder is not None:
+        raise WrongUse(
+            f"this is no clone but a copy of the files, which has one branch only: clone the course with git, or "
+            f"download its branch {branch_of(lab)}"
+        )
+    say(f"You are at the lab {lab} already, in a copy of the files: for git pull and other labs, clone the course.")
+    say(_NEXT.format(lab=lab))
 
 
 def _check_lab(checkout: Checkout, lab: str) -> None:
+    if not checkout.may_be_written():
+        raise WrongUse(
+            f"this checkout cannot be written by you. Make a clone of your own:\n"
+            f"    git clone {shlex.quote(str(checkout.root))} DIR"
+        )
+    if lab in (MAIN, course.BASELINE):
+        raise WrongUse(f"the baseline is no lab, it is the branch {MAIN}: git switch {MAIN}")
     refs = checkout.git.run("for-each-ref", "--format=%(refname)", "refs/heads", "refs/remotes").decode().split()
     labs = sorted({ref.split("/lab/", 1)[1] for ref in refs if "/lab/" in ref})
+    narrow = checkout.narrow_remote()
+    if lab not in labs and narrow:
+        raise WrongUse(
+            f"there is no branch {branch_of(lab)} in this clone, which follows only some of the course's branches (it "
+            f"was made with --depth or --single-branch). Get the others, then: ./lab start {lab}\n"
+            f"    git remote set-branches {narrow} '*' && git fetch {narrow}"
+        )
     if lab not in labs:
         raise WrongUse(
             f"there is no branch {branch_of(lab)}{near(lab, labs)}\nthe labs are: {', '.join(labs) or 'none here'} "
@@ -83,16 +114,25 @@ def _switch(checkout: Checkout, lab: str, say: Say) -> None:
             '    git add -A && git commit -m "what you did"\n'
             f"Or leave it as it is, and work in another folder:\n    ./lab start {lab} --folder ../{lab}"
         )
+    _check_place(checkout, branch)
     lost = checkout.lost_commits()
     if lost:
         raise WrongUse(
             f"you are on no branch (a detached HEAD), and your commit {lost[:12]} would be lost. Give it a branch:\n"
             f"    git branch my-work {lost[:12]}\nThen: ./lab start {lab}"
         )
-    if checkout.git.commit(f"refs/heads/{branch}"):
-        checkout.git.run("switch", "--quiet", branch)
-    else:
-        checkout.git.run("switch", "--quiet", "--create", branch, "--track", _remote_branch(checkout, lab))
+    known = checkout.git.commit(f"refs/heads/{branch}")
+    where = [branch] if known else ["--create", branch, "--track", _remote_branch(checkout, lab)]
+    try:
+        checkout.git.run(*_NO_HOOKS, "switch", "--quiet", "--no-overwrite-ignore", *where)
+    except GitFailed as error:
+        if not checkout.unsaved():
+            raise
+        # All was committed a moment ago, so that what differs now is the other branch's, in part.
+        raise Ungradable(
+            f"{error}\nGit stopped half way: some files of {branch} lie in your work folder. Nothing of yours is lost, "
+            f"all of it was committed.\nWhen the cause is gone: git switch --force {shlex.join(where)}"
+        ) from error
     say(f"You are on the branch {branch} now.")
     _greet(checkout, lab, say)
 
@@ -107,21 +147,26 @@ def _greet(checkout: Checkout, lab: str, say: Say) -> None:
     behind = checkout.git.attempt("rev-list", "--count", "HEAD..@{upstream}").stdout.strip()
     if behind not in (b"", b"0"):
         say("The course has changes for this lab: git pull brings them into your work.")
-    say(f"Handout: labs/{lab}/README.md. Score board: ./lab grade. Hand in: ./lab submit.")
+    checkout.let_pull_merge(branch_of(lab))
+    say(_NEXT.format(lab=lab))
+
+
+def _check_place(checkout: Checkout, branch: str) -> None:
+    """Raise WrongUse where a branch is in a work folder already: git lets it be in one at a time."""
+    place = checkout.folder_of(branch)
+    if place:
+        raise WrongUse(f"{branch} is already in the folder {place}: go on there: cd {shlex.quote(place)}")
 
 
 def _add_folder(checkout: Checkout, lab: str, folder: Path, say: Say) -> None:
     branch = branch_of(lab)
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise WrongUse(f"{folder} is not empty: name a new folder")
-    listing = checkout.git.run("worktree", "list", "--porcelain").decode("utf-8", "surrogateescape").split("\n\n")
-    place = next((entry.split("\n")[0] for entry in listing if f"\nbranch refs/heads/{branch}" in entry + "\n"), "")
-    if place:
-        raise WrongUse(f"{branch} is already in the folder {place.removeprefix('worktree ')}: go on there")
+    _check_place(checkout, branch)
     target = str(folder.absolute())
-    if checkout.git.commit(f"refs/heads/{branch}"):
-        checkout.git.run("worktree", "add", "--quiet", target, branch)
-    else:
-        checkout.git.run("worktree", "add", "--quiet", "--track", "-b", branch, target, _remote_branch(checkout, lab))
-    say(f"{folder} is the lab {lab}, on the branch {branch}. Go there: cd {folder}")
-    say(f"Handout: labs/{lab}/README.md. Score board: ./lab grade. Hand in: ./lab submit.")
+    known = checkout.git.commit(f"refs/heads/{branch}")
+    where = [target, branch] if known else ["--track", "-b", branch, target, _remote_branch(checkout, lab)]
+    checkout.git.run(*_NO_HOOKS, "worktree", "add", "--quiet", *where)
+    checkout.let_pull_merge(branch)
+    say(f"{folder} is the lab {lab}, on the branch {branch}. Go there: cd {shlex.quote(str(folder))}")
+    say(_NEXT.format(lab=lab))

@@ -6,23 +6,23 @@ packed: the score would be another's.
 
 from __future__ import annotations
 
-import re
+import contextlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from grader.faults import HandinFault, WrongUse
-from grader.labs.handin import Handin, read_handin
+from grader.labs.handin import CONFLICT, Handin, read_handin
 from grader.labs.lab_file import Lab
 from grader.labs.tree import digest, given_files
 from grader.paths import Project
 from grader.publishing import archive, version
 from grader.publishing.checkout import Checkout, listed
+from grader.publishing.git import GitFailed
 from grader.testing.verdict import Grading
 from grader.untrusted import plain
 
 OWN = "own"
-_CONFLICT = re.compile(rb"^(<{7}|>{7}) ", re.MULTILINE)
 
 Judge = Callable[[], Grading]
 
@@ -63,14 +63,14 @@ def submit(project: Project, lab: Lab, answer: str, output: Path, judge: Judge, 
     archive.write(target, archive.pack(handin.files, manifest))
     if archive.manifest_of(target) is None or digest(read_handin(target, lab).files) != content:
         raise HandinFault(f"{target} does not hold what was written: is the disk sound? Try another --output FILE")
-    notes = [*handin.notes, *reasons, *_uncommitted(root, handin)]
+    notes = [*handin.notes, *reasons, *(_uncommitted(root, handin) if answer == OWN else [])]
     return Submission(target, handin.files, manifest, tuple(notes))
 
 
 def _faults(handin: Handin) -> list[str]:
     """What is wrong with the files before anything is built."""
     faults = [str(problem) for problem in handin.problems if problem.fatal]
-    conflicts = sorted(path for path, content in handin.files.items() if _CONFLICT.search(content))
+    conflicts = sorted(path for path, content in handin.files.items() if CONFLICT.search(content))
     if conflicts:
         faults.append(
             f"two versions of the same lines stand in {listed(conflicts)}: edit what is between <<<<<<< and >>>>>>>"
@@ -91,8 +91,9 @@ def _refusals(grading: Grading) -> list[str]:
 
 def _uncommitted(root: Path, handin: Handin) -> list[str]:
     """A note on files that are packed as they lie there, and not as git knows them."""
-    checkout = Checkout.at(root)
-    unsaved = sorted(set(checkout.unsaved()) & set(handin.files)) if checkout is not None else []
+    checkout, unsaved = Checkout.at(root), []
+    with contextlib.suppress(GitFailed):  # a note is all that is lost
+        unsaved = sorted(set(checkout.unsaved()) & set(handin.files)) if checkout is not None else []
     if not unsaved:
         return []
     return [f"not committed yet, and packed as it is now: {listed(unsaved)} (git add -A && git commit keeps it)"]

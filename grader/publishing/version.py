@@ -5,14 +5,11 @@ The handout is no part of it, nor are the hidden tests and the grader: a better 
 
 from __future__ import annotations
 
-from grader.labs.lab_file import Lab
+from grader.labs.lab_file import HIDDEN, Lab
 from grader.labs.tree import Answer, compose, digest
 from grader.paths import Project
 from grader.publishing import published
 from grader.publishing.folders import files_below
-
-HIDDEN = "hidden"
-"""The folder of labs/NAME/tests that students do not get."""
 
 
 def public_tests(lab: Lab) -> dict[str, bytes]:

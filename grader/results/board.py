@@ -53,7 +53,7 @@ class Quoted:
         self._text = Text(no_commands(text))
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        narrower = options.update(width=max(10, options.max_width - 2))
+        narrower = options.update(width=max(1, options.max_width - 2))
         for line in console.render_lines(self._text, narrower, pad=False):
             yield Segment("\u2502 ", Style(dim=True))
             yield from line
@@ -175,6 +175,8 @@ def _failures(grading: Grading, console: Console, every: bool) -> None:
         console.print(explained(test))
         if test.command:  # on a line of its own, never broken, so that it can be copied whole
             console.print(Text(f"  open this moment in GDB:  {test.command}", style="cyan"), soft_wrap=True)
+    if any(test.command for test in shown):
+        console.print(Text("  with --reverse: and turn back time from there (who overwrote this?)", style="dim"))
     left = failures[len(shown) :]
     if left:
         console.print()
@@ -205,7 +207,7 @@ def explained(test: Graded) -> RenderableType:
         ("explained in", Text(requirement.handout) if requirement.handout else None),
     ]
     table = Table(box=None, show_header=False, pad_edge=False, padding=(0, 1, 0, 2))
-    table.add_column(style="dim", no_wrap=True)
+    table.add_column(style="dim")  # not `no_wrap`: on a narrow terminal nothing would be left for the text
     table.add_column(overflow="fold")
     for title, content in rows:
         if content is not None:

@@ -21,16 +21,32 @@ def show(prover: Prover, console: Console) -> None:
     table.add_column("score", justify="right")
     table.add_column("runs", justify="right")
     table.add_column("must hold", overflow="fold", ratio=1)
-    problems = [("the lab", problem) for problem in prover.problems]
     for answer, proof in prover.proofs.items():
         found = proof.problems(tests)
-        problems += [(answer, problem) for problem in found]
         mark = Text("WRONG", style="bold red") if found else Text("ok", style="green")
         runs = max((len(outcomes) for outcomes in proof.outcomes.values()), default=0)
         table.add_row(mark, answer, f"{proof.score(tests):g}", str(runs), Text(proof.expectation.says, style="dim"))
     console.print()
     console.print(Text(f"{prover.lab.title}: {len(tests)} tests, {len(prover.proofs)} answers", style="bold"))
     console.print(table)
+    _verdict(prover, console)
+
+
+def show_messages(prover: Prover, console: Console) -> None:
+    """Print what each answer's failed tests say, each message read by itself, as a student does; then the problems."""
+    for answer, proof in prover.proofs.items():
+        console.print(Text(f"\n{answer}", style="bold"), Text(proof.expectation.says, style="dim"), soft_wrap=True)
+        for test, (outcome, *_) in proof.outcomes.items():
+            console.print(Text.assemble((f"  {test}: ", "cyan"), no_commands(outcome.message)), soft_wrap=True)
+    console.print()
+    _verdict(prover, console)
+
+
+def _verdict(prover: Prover, console: Console) -> None:
+    """What is wrong, in sentences, and the last line."""
+    problems = [("the lab", problem) for problem in prover.problems]
+    for answer, proof in prover.proofs.items():
+        problems += [(answer, problem) for problem in proof.problems(prover.requirements)]
     for where, problem in problems:
         console.print(Text.assemble(("WRONG ", "bold red"), (f"{where}: ", "bold"), no_commands(plain(problem))))
     runs = sum(len(outcomes) for proof in prover.proofs.values() for outcomes in proof.outcomes.values())

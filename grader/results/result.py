@@ -85,6 +85,7 @@ def _test(test: Graded, grading: Grading) -> dict[str, Any]:
     return {
         "name": requirement.name,
         "stage": requirement.stage,
+        "hidden": requirement.hidden,
         "points": test.points if not grading.message else 0,
         "max_points": requirement.points,
         "verdict": outcome.verdict.value,
@@ -123,6 +124,7 @@ def from_json(data: dict[str, Any]) -> Grading:
                 test["handout"],
                 test["usually"],
                 tuple(map(Witness, test.get("witnesses", ("qemu",)))),  # fields that older results lack
+                test.get("hidden", False),
             ),
             Outcome(
                 name=test["name"],

@@ -14,12 +14,17 @@ from grader import untrusted
 from grader.builds.image import ImageError
 from grader.faults import HandinFault, ProjectFault, Ungradable
 from grader.machine.faults import MachineStopped
+from grader.testing.message import Unexpected, sentence
 from grader.testing.verdict import Outcome, Verdict
 
 if TYPE_CHECKING:
     from grader.machine.machine import Machine
 
 SERIAL_LINES = 12
+TABLE_LINES_MAX = 60
+"""Lines of a test in which a report's line is looked for, from the call of `must_report` on."""
+
+NO_REASON = "no reason was given"
 
 _COMPARED = re.compile(r"^assert (?P<seen>\S.{0,120}?) == (?P<expected>\S.{0,120})$")
 _OUTCOMES: tuple[type[BaseException], ...] = (AssertionError, pytest.fail.Exception)
@@ -41,8 +46,11 @@ def explain(
     if isinstance(error, _OUTCOMES):
         first, _, more = untrusted.opening(str(error)).partition("\n")
         expected = next((wanted for line in (first, *more.split("\n")) if (wanted := compared(line)[1])), "")
+        if isinstance(error, Unexpected):
+            expected, more = untrusted.opening(error.wanted, 1), untrusted.opening(error.seen, 1)
         seen = f"{place(failure)}\n{more}".strip()
-        return Outcome(name, Verdict.FAILED, first or "no reason was given", expected=expected, seen=seen, **evidence)
+        said = first if first.startswith("assert ") else sentence(first or NO_REASON)
+        return Outcome(name, Verdict.FAILED, said, expected=expected, seen=seen, **evidence)
     if isinstance(error, (ImageError, HandinFault)):
         return Outcome(name, Verdict.FAILED, _sentence(str(error)), **evidence)
     if isinstance(error, (Ungradable, ProjectFault)):
@@ -58,16 +66,21 @@ def compared(assertion: str) -> tuple[str, str]:
 
 
 def _sentence(text: str) -> str:
-    return untrusted.opening(text, 1).split("\n")[0] or "no reason was given"
+    return untrusted.opening(text, 1).split("\n")[0] or NO_REASON
 
 
 def place(failure: pytest.ExceptionInfo[BaseException]) -> str:
-    """The line of the test that failed, with its source: `test_rendezvous.py:17: assert ...`."""
+    """The line of the test that failed, with its source: `test_rendezvous.py:17: assert ...`; of a table of reports,
+    that of the report.
+    """
+    report = getattr(failure.value, "report", "")
     for entry in reversed(failure.traceback):
         path = Path(str(entry.path))
         if path.name.startswith("test_"):
-            number = entry.lineno + 1
-            return f"{path.name}:{number}: {linecache.getline(str(path), number).strip()}"
+            lines = [line.strip() for line in linecache.getlines(str(path))]
+            called = range(entry.lineno, min(entry.lineno + TABLE_LINES_MAX, len(lines)))
+            at = next((place for place in called if report and lines[place].startswith(f"{report}=")), entry.lineno)
+            return f"{path.name}:{at + 1}: {lines[at]}"
     return ""
 
 

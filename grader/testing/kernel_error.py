@@ -25,10 +25,19 @@ class KernelError(enum.IntEnum):
     E_DEAD = -15 & 0xFFFFFFFF
     E_DEADLOCK = -16 & 0xFFFFFFFF
 
+    def __repr__(self) -> str:
+        return self.name
+
 
 def fault_status(vector: int) -> int:
     """The exit status, as a word, of a process that the kernel ended for an exception of that vector."""
     return -(256 + vector) & 0xFFFFFFFF
+
+
+def faults_vector(status: int) -> int | None:
+    """The inverse: the exception's vector, or None for any other status."""
+    vector = -status - 256 & 0xFFFFFFFF
+    return vector if vector < 32 else None
 
 
 KILLED_STATUS = -512 & 0xFFFFFFFF

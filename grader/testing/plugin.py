@@ -5,7 +5,7 @@
         \"\"\"A message sent to a waiting receiver arrives whole, whoever came first.\"\"\"
         machine = boot("rendezvous", order=1)
         report = machine.finish()
-        assert report["received"] == machine.nonce
+        must(report["received"], machine.nonce, "a receiver that waited got a message whose first word was")
 
 A plain assertion that does not hold, or a machine that stopped otherwise than it must, is a failed test. Any other
 exception is the grader's own fault: the test is ungradable and costs nobody points. The first sentence of the test is
@@ -25,6 +25,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import pytest
 
+from grader.labs.lab_file import HIDDEN
 from grader.machine.witness import Witness
 from grader.testing import explanation, seeds
 from grader.testing.setting import Setting
@@ -79,7 +80,8 @@ def requirement_of(item: pytest.Item) -> Requirement | None:
     mark = item.get_closest_marker("graded")
     if mark is None:
         return None
-    return Requirement(name=item.name, required=_first_sentence(item), **mark.kwargs)
+    folders = item.path.relative_to(item.config.rootpath).parts[:-1]
+    return Requirement(name=item.name, required=_first_sentence(item), hidden=HIDDEN in folders, **mark.kwargs)
 
 
 def _first_sentence(item: pytest.Item) -> str:
@@ -115,7 +117,14 @@ def boot(request: pytest.FixtureRequest) -> Iterator[Boots]:
     setting = _setting(request)
     sandbox = Sandbox.detect(allowed=setting.sandboxed)
     witness = request.node.stash.get(WITNESS, Witness.QEMU)
-    with Boots(setting.build, seed=setting.seed, test=request.node.name, sandbox=sandbox, witness=witness) as boots:
+    with Boots(
+        setting.build,
+        seed=setting.seed,
+        test=request.node.name,
+        sandbox=sandbox,
+        witness=witness,
+        tapes=setting.tapes,
+    ) as boots:
         request.node.stash[_BOOTS] = boots
         yield boots
 
@@ -180,7 +189,7 @@ def _outcome(item: pytest.Item, call: pytest.CallInfo[None]) -> Outcome:
     if moment is not None:
         facts["step"] = moment.number
     outcome = explanation.explain(item.name, call.excinfo, boots.machines if boots is not None else [], facts)
-    return outcome if moment is None else replace(outcome, message=f"{moment}: {outcome.message}")
+    return outcome if moment is None else replace(outcome, message=f"{moment.disturbed()}: {outcome.message}")
 
 
 def outcome_of(item: pytest.Item) -> Outcome:

@@ -61,6 +61,8 @@ class _Worker:
     job: tuple[Job, int] | None = None
     """The job it works on and how often that was tried before."""
     ready: bool = False
+    forgotten: bool = False
+    """Whether nobody waits for what comes of its job any more."""
     since: float = field(default_factory=time.monotonic)
 
 
@@ -71,12 +73,14 @@ class Pool:
         self._tests = tests
         self._selector = selectors.DefaultSelector()
         self._workers: list[_Worker] = []
+        self._leaving: list[_Worker] = []
+        """Those that were asked to end."""
         self._waiting: deque[tuple[Job, int]] = deque()
         self._finished: deque[tuple[Job, Outcome]] = deque()
         self._requirements: list[Requirement] | None = None
         self._deaths_at_start = 0
         self._broken: PoolError | None = None
-        self._retries_left = retries
+        self._retries = self._retries_left = retries
         for _ in range(workers):
             self._start()
 
@@ -109,8 +113,40 @@ class Pool:
 
     @property
     def outstanding(self) -> int:
-        """Jobs that were submitted and not yet returned by `next`."""
-        return len(self._waiting) + len(self._finished) + sum(worker.job is not None for worker in self._workers)
+        """Jobs that were submitted and neither returned by `next` nor cancelled."""
+        return len(self._waiting) + len(self._finished) + len(self.running)
+
+    @property
+    def running(self) -> list[Job]:
+        """The jobs that workers are at."""
+        return [worker.job[0] for worker in self._workers if worker.job is not None and not worker.forgotten]
+
+    @property
+    def collected(self) -> list[Requirement] | None:
+        """What `requirements` returns, or None as long as no worker has read the tests."""
+        return self._requirements
+
+    def fileno(self) -> int:
+        """A descriptor that is readable when a worker has something to tell, for a selector: then call `poll`."""
+        return self._selector.fileno()
+
+    def poll(self) -> None:
+        """Take in what the workers have told, without waiting. Raises PoolError when they cannot run.
+
+        Whoever waits otherwise than by `next` calls it every few seconds too, for it notices who is silent.
+        """
+        self._turn(0)
+
+    def cancel(self) -> None:
+        """Forget every job, and what has come of those that `next` did not return yet.
+
+        A worker that is at one goes on, since most tests end soon; it is ended when it is wanted for another.
+        """
+        self._waiting.clear()
+        self._finished.clear()
+        self._retries_left = self._retries
+        for worker in self._workers:
+            worker.forgotten = worker.job is not None
 
     def next(self, timeout: float) -> tuple[Job, Outcome] | None:
         """The next finished job, or None when `timeout` seconds passed or nothing is outstanding."""
@@ -129,7 +165,8 @@ class Pool:
             if worker.job is not None or not worker.ready:
                 worker.process.terminate()
         end = time.monotonic() + 3.0
-        for worker in workers:
+        leaving, self._leaving = self._leaving, []
+        for worker in [*workers, *leaving]:
             try:
                 worker.process.wait(max(0.05, end - time.monotonic()))
             except subprocess.TimeoutExpired:
@@ -169,6 +206,7 @@ class Pool:
             limit = SILENCE_MAX if worker.ready else START_MAX
             if (worker.job is not None or not worker.ready) and now - worker.since > limit:
                 worker.process.send_signal(signal.SIGKILL)
+        self._reap()
         self._feed()
 
     def _read(self, worker: _Worker) -> None:
@@ -196,7 +234,9 @@ class Pool:
             return
         assert worker.job is not None, "an answer without a question"
         (job, tried), worker.job = worker.job, None
-        self._finish(job, tried, Outcome.from_dict(message["outcome"]))
+        forgotten, worker.forgotten = worker.forgotten, False
+        if not forgotten:
+            self._finish(job, tried, Outcome.from_dict(message["outcome"]))
 
     def _finish(self, job: Job, tried: int, outcome: Outcome) -> None:
         again = outcome.verdict is Verdict.UNGRADABLE and not outcome.lasting
@@ -223,6 +263,25 @@ class Pool:
             except OSError:
                 self._bury(worker)
                 return
+        self._make_room()
+
+    def _make_room(self) -> None:
+        """End workers that are at a forgotten job, as many as there are jobs that nobody else can begin soon."""
+        starting = sum(not worker.ready for worker in self._workers)
+        forgotten = [worker for worker in self._workers if worker.forgotten]
+        for worker in forgotten[: max(0, len(self._waiting) - starting)]:
+            self._workers.remove(worker)
+            self._selector.unregister(worker.connection)
+            worker.connection.close()
+            worker.process.terminate()  # in order, so that it ends its machines
+            self._leaving.append(worker)
+            self._start()
+
+    def _reap(self) -> None:
+        """Let go of the workers that have ended as they were asked to."""
+        for worker in [worker for worker in self._leaving if worker.process.poll() is not None]:
+            self._leaving.remove(worker)
+            worker.errors.close()
 
     def _bury(self, worker: _Worker) -> None:
         """A worker ended before its time: its job is ungradable, and another worker takes its place."""
@@ -239,7 +298,7 @@ class Pool:
             if self._deaths_at_start > 2:
                 self._broken = PoolError(f"the process that runs tests ends at its start (status {status}): {said}")
                 raise self._broken
-        if worker.job is not None:
+        if worker.job is not None and not worker.forgotten:
             job, tried = worker.job
             self._finish(job, tried, ungradable(job.test, f"the process that ran the test ended (status {status})"))
         self._start()

@@ -37,6 +37,7 @@ from grader.names import near
 from grader.paths import Project
 from grader.progress import Progress
 from grader.testing import seeds
+from grader.testing.message import fault
 from grader.testing.pool import Job, Pool
 from grader.testing.setting import Setting
 from grader.testing.verdict import Outcome, Requirement, Verdict
@@ -84,6 +85,8 @@ class Proof:
                 found.append(f"{requirement.name} is not the same every time: {counts}; {_why(outcomes)}")
             elif verdicts and verdicts[0] is not wanted:
                 found.append(f"{requirement.name} must be {wanted}, but it is {verdicts[0]}; {_why(outcomes)}")
+            elif verdicts and wanted is Verdict.FAILED and (why := fault(outcomes[0].message)):
+                found.append(f"{requirement.name} says what no student understands: {why}: {outcomes[0].message}")
         return found
 
     def steady(self, test: str) -> bool:
@@ -176,6 +179,7 @@ class Prover:
         self.seconds = 0.0
         self._sandboxed = sandboxed
         self._expected = 0
+        self._failing_only = False
 
     def run(
         self,
@@ -186,9 +190,11 @@ class Prover:
         answers: Sequence[str],
         progress: Progress,
         extra: bool = False,
+        failing_only: bool = False,
     ) -> None:
         """Grade every answer whole, then up to `runs` times by the tests that decide about it, and once more beside
         busy loops when `load` is asked for. The extra mutants are proved with `extra`, or when named in `answers`.
+        With `failing_only`, just the tests that an answer must fail are run: for what they say.
 
         Raises WrongUse, MutantError, MarkerError, Ungradable or PoolError.
         """
@@ -201,7 +207,8 @@ class Prover:
             self.problems += inspect(self.lab, self.requirements)
             chosen = _only(chosen, answers)
             self.proofs = {expectation.answer: Proof(expectation) for expectation in chosen}
-            self._expect(len(chosen) * len(self.requirements), progress)
+            self._failing_only = failing_only
+            self._expect(sum(len(self._asked(expectation)) for expectation in chosen), progress)
             settings = self._first_run(pool, progress)
             if load:
                 with busy(BUSY_LOOPS):
@@ -247,10 +254,15 @@ class Prover:
             settings[answer] = future.result()
         except HandinFault as error:
             self.proofs[answer].fault = str(error)
-            for _ in self.requirements:
+            for _ in self._asked(self.proofs[answer].expectation):
                 progress.step()
             return
-        self._submit(pool, answer, settings[answer], self.requirements)
+        self._submit(pool, answer, settings[answer], self._asked(self.proofs[answer].expectation))
+
+    def _asked(self, expectation: Expectation) -> list[Requirement]:
+        """The tests of an answer's first run."""
+        passing = expectation.passing if self._failing_only else frozenset()
+        return [requirement for requirement in self.requirements if requirement.name not in passing]
 
     def _decisive(self, expectation: Expectation) -> list[Requirement]:
         """The tests that every run of an answer repeats."""
@@ -265,7 +277,9 @@ class Prover:
     def _more_runs(self, pool: Pool, settings: Mapping[str, Setting], runs: int, progress: Progress, why: str) -> None:
         """Repeat the tests that decide about each answer, but for those that are known to repeat themselves."""
         for answer, setting in settings.items():
-            again = [known for known in self._decisive(self.proofs[answer].expectation) if self._wavers(answer, known)]
+            asked = self._asked(self.proofs[answer].expectation)
+            decisive = [known for known in self._decisive(self.proofs[answer].expectation) if known in asked]
+            again = [known for known in decisive if self._wavers(answer, known)]
             self._expect(runs * len(again), progress)
             for requirement in again:
                 self._submit(pool, answer, setting, [requirement] * runs)

@@ -2,7 +2,8 @@
 
     def test_a_timer_interrupt_anywhere_in_a_privcall_does_no_harm(boot: Boots, sweep: Sweep) -> None:
         machine = boot("privcall_loop", rounds=sweep.rounds(100))
-        for step in sweep(machine, Window("privcall", program="privcall_loop"), most=100):
+        window = Window("privcall", program="privcall_loop", what="a privcall")
+        for step in sweep(machine, window, most=100, by="a timer interrupt"):
             machine.inject_irq(0)       # after `step.number` instructions of the window, before the next
             step.finish()               # on to the window's end
             assert machine.registers().eax == 5
@@ -20,7 +21,7 @@ stops there.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -57,6 +58,8 @@ class Window:
     anyhow, cost most: they are come to instruction by instruction."""
     longest: int = LONGEST
     """Instructions that are looked at, at most."""
+    what: str = "the operation"
+    """What it is a part of, in the lab's words, for messages."""
 
 
 @dataclass
@@ -69,10 +72,15 @@ class Step:
     _machine: Machine = field(repr=False)
     _window: Window = field(repr=False)
     _end: _End = field(repr=False)
+    _by: str = field(default="", repr=False)
 
     def finish(self) -> None:
         """Run to the window's end, in the address space (and, of a function, on the stack) in which it began."""
-        self._end.come_to(self._machine)
+        self._end.come_to(self._machine, self._window.what)
+
+    def disturbed(self) -> str:
+        """The step as the beginning of a sentence about what came after it."""
+        return f"After {self._by} {self} of {self._window.what}" if self._by else str(self)
 
     def __str__(self) -> str:
         tables = [self._machine.symbols]
@@ -101,12 +109,12 @@ class _End:
         now = machine.registers()
         return now.cr3 == self.cr3 and self.esp in (None, now.esp) and self.ring in (None, now.cpl)
 
-    def come_to(self, machine: Machine) -> None:
-        """Run there."""
+    def come_to(self, machine: Machine, what: str) -> None:
+        """Run there, which is the end of `what`."""
         if self.address is None:
             raise ProjectFault("the window's end was never seen: its `longest` is too small for step.finish()")
         while not self.reached(machine, machine.eip()):
-            machine.run_to(self.address)
+            machine.run_to(self.address, awaited=f"the end of {what}")
 
 
 @dataclass
@@ -159,21 +167,21 @@ class Sweep:
         """How often a probe must do its operation for a sweep of so many steps, each of which may take two rounds."""
         return 2 * most + 2
 
-    def __call__(self, machine: Machine, window: Window, *, most: int = MOST) -> Iterator[Step]:
-        """Come to each step in turn.
+    def __call__(self, machine: Machine, window: Window, *, most: int = MOST, by: str = "") -> Iterator[Step]:
+        """Come to each step in turn. `by`: what the test does there, in the lab's words ("a timer interrupt").
 
         Raises Ungradable for a step that the window does not have, NotAsRequired when the guest never comes to a ring
         that the sweep is about.
         """
         trace = self._follow(machine, window)
-        for count, number in enumerate(self._chosen(trace, most, window.rings)):
+        for count, number in enumerate(self._chosen(trace, most, window)):
             if count % _LIMIT_EVERY == 0:
                 machine.renew_limit()
             end = _enter(machine, window, trace)
             if not _go_on(machine, trace, number, end):
                 end = _enter(machine, window, trace)
                 machine.step(number)
-            self.moment = Step(number, machine.eip(), machine, window, end)
+            self.moment = Step(number, machine.eip(), machine, window, end, by)
             self.used = True
             if self._shown is not None:
                 self._shown(str(self.moment))
@@ -198,15 +206,15 @@ class Sweep:
             address = machine.eip()
         return trace
 
-    def _chosen(self, trace: _Trace, most: int, rings: Sequence[int]) -> list[int]:
+    def _chosen(self, trace: _Trace, most: int, window: Window) -> list[int]:
         """The numbers of the steps to be done."""
         if self._only is not None:
             if self._only >= len(trace.addresses):
                 raise Ungradable(f"there is no step {self._only}: the window has {len(trace.addresses)} instructions")
             return [self._only]
         if not trace.steps:
-            wanted = " or ".join(map(str, rings))
-            raise NotAsRequired(f"no instruction of the operation was executed in ring {wanted}")
+            wanted = " or ".join(map(str, window.rings))
+            raise NotAsRequired(f"no instruction of {window.what} was executed in ring {wanted}")
         return strided(trace.steps, most)
 
 
@@ -219,7 +227,7 @@ def strided(numbers: list[int], most: int) -> list[int]:
 
 def _enter(machine: Machine, window: Window, trace: _Trace) -> _End:
     """Run to the window's start. The end is this round's: each may be another process's."""
-    machine.run_to(window.start, program=window.program)
+    machine.run_to(window.start, program=window.program, awaited=f"the beginning of {window.what}")
     now = machine.registers()
     if window.until_ring is not None:
         return _End(now.cr3, trace.end, ring=window.until_ring)

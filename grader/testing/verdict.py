@@ -7,6 +7,7 @@ two classes.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
 from enum import StrEnum
@@ -40,6 +41,8 @@ class Requirement:
     """What a failure usually means."""
     witnesses: tuple[Witness, ...] = (Witness.QEMU,)
     """The emulators on each of which it must pass, in the order in which they are asked."""
+    hidden: bool = False
+    """Whether students do not get it: it lies in tests/hidden."""
 
     @property
     def function(self) -> str:
@@ -66,7 +69,7 @@ class Outcome:
     """One sentence: what went wrong; empty for a pass."""
     expected: str = ""
     seen: str = ""
-    """What the assertion saw, in Python's words."""
+    """The test's line that failed, and below it what it saw."""
     serial: str = ""
     """The last lines that the machine wrote on its serial line."""
     machine: str = ""
@@ -135,6 +138,14 @@ class Graded:
             return ()
         return asked[: asked.index(last) + (not self.outcome.lasting)]
 
+    def for_students(self, number: int) -> Graded:
+        """This, a hidden test, as a student may see it: that there is one, what it is worth, whether it passed."""
+        known = self.requirement
+        name = f"hidden_test_{number}"
+        requirement = Requirement(name, known.stage, known.points, "A hidden test.", hidden=True)
+        said = "" if self.outcome.verdict is Verdict.PASSED else "your instructor knows what it saw"
+        return Graded(requirement, Outcome(name, self.outcome.verdict, said))
+
 
 @dataclass
 class Grading:
@@ -170,6 +181,12 @@ class Grading:
     def max_score(self) -> float:
         """Points that the graded tests are worth."""
         return _number(sum(test.requirement.points for test in self.tests))
+
+    def for_students(self) -> Grading:
+        """The same without what hidden tests are called, demand and saw."""
+        hidden, numbers = any(test.requirement.hidden for test in self.tests), itertools.count(1)
+        tests = [test.for_students(next(numbers)) if test.requirement.hidden else test for test in self.tests]
+        return replace(self, tests=tests, only=["some of all"] if hidden and self.only else self.only)
 
     def of_stage(self, number: int) -> list[Graded]:
         """The tests of one stage, in the lab's order."""

@@ -48,7 +48,7 @@ def test_a_sound_fence_has_no_findings() -> None:
         ("00CBBA000001FFFF", "code of DPL 1: its last byte is 0xc0000000"),
         ("00CBD20000010000", "nothing"),
         ("A0CBD2000000FFFF", "base 0xa0000000 and limit 0xbfffffff wrap around"),
-        ("00CBD6000000FFFF", "it expands down, and so reaches up to 0xffffffff"),
+        ("00CBD6000000FFFF", "it expands down, and so its last byte is 0xffffffff, whatever its limit"),
         ("00CB9E000000FFFF", "code of DPL 0: it is conforming"),
         ("00CBDE000000FFFF", "nothing"),
         ("0000E90000000067", "TSS (available) of DPL 3: an outer ring can switch tasks"),
@@ -68,7 +68,7 @@ def test_each_rule(entry: str, sentence: str) -> None:
         assert found == []
     else:
         assert len(found) == 1 and sentence in found[0]
-        assert found[0].startswith("0x0004 of the LDT 0x0030, ")
+        assert found[0].startswith("descriptor 0x0004 of the LDT 0x0030, ")
 
 
 def test_the_first_entry_of_the_gdt_is_none() -> None:
@@ -185,7 +185,7 @@ def test_every_load_is_seen(loading: Callable[[int | None], tuple[Machine, Audit
         assert audit.loads == 7
         names = [found.name for found in audit.tables]
         assert names == ["GDT", "LDT 0x0018", "LDT 0x0020"]
-        flat = "0x0004 of the LDT 0x0020, data of DPL 2: its last byte is 0xffffffff"
+        flat = "descriptor 0x0004 of the LDT 0x0020, data of DPL 2: its last byte is 0xffffffff"
         assert any(sentence.startswith(flat) for sentence in audit.findings)
         entry = audit.tables[1].entries[0]
         assert isinstance(entry, Segment) and entry.dpl == 2

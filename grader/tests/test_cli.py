@@ -41,6 +41,7 @@ def test_help_teaches() -> None:
     for word in (
         "list",
         "grade",
+        "watch",
         "run",
         "debug",
         "tree",
@@ -58,7 +59,8 @@ def test_help_teaches() -> None:
 
 
 @pytest.mark.parametrize(
-    "command", ["list", "grade", "run", "debug", "tree", "doctor", "bench", "prove", "publish", "start", "submit"]
+    "command",
+    ["list", "grade", "watch", "run", "debug", "tree", "doctor", "bench", "prove", "publish", "start", "submit"],
 )
 def test_each_command_explains_itself(command: str) -> None:
     """`./lab COMMAND --help` needs neither emulator nor compiler."""
@@ -189,3 +191,34 @@ def test_the_grader_killed_leaves_a_result_that_says_so(tmp_path: Path) -> None:
     data = json.loads(file.read_text())
     result.validate(data)
     assert (data["score"], data["gradable"], data["complete"]) == (0, False, False)
+
+
+@pytest.mark.parametrize(
+    ("command", "redirected"),
+    [
+        ("-m grader.cli list", "| true"),
+        ("-m grader.cli list", "<&- >&- 2>&-"),
+        ("-c 'import sys; from rich.console import Console; from grader import cli, commands; "
+         "commands.list_labs = lambda _: Console(highlight=False).print(\"x \" * 40000) or 0; "
+         "sys.exit(cli.main([\"list\"]))'", "| true"),
+    ],
+)  # fmt: skip
+def test_who_stops_reading_or_closes_a_stream_is_not_shown_a_fault(command: str, redirected: str) -> None:
+    """Status 0, and nothing said of pipes, whether it was printed by print() or by rich."""
+    script = f"set -o pipefail; {sys.executable} {command} {redirected}"
+    done = subprocess.run(["bash", "-c", script], env=ENVIRONMENT, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, ""), done
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full here")
+def test_a_full_disk_under_the_output_is_said() -> None:
+    """Once, as an error of ours, and not by Python at its end."""
+    done = subprocess.run(
+        ["sh", "-c", f"{sys.executable} -m grader.cli list >/dev/full"],
+        env=ENVIRONMENT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert done.stderr == "lab: the disk is full: what was to be written is not there. Make room, then try again\n"

@@ -5,12 +5,13 @@ from __future__ import annotations
 import io
 import re
 import xml.etree.ElementTree as ElementTree
+from dataclasses import replace
 from html.parser import HTMLParser
 
 import pytest
 from rich.console import Console
 
-from grader.results import board, html, junit
+from grader.results import board, html, junit, result
 from grader.testing.verdict import Grading
 from grader.tests.samples import ATTACK, FORBIDDEN, failed, grading, passed
 from grader.untrusted import plain
@@ -135,6 +136,31 @@ def test_the_page_serves_keyboards_and_screen_readers() -> None:
     assert len(page.ids) == len(set(page.ids))
     assert '<html lang="en">' in text and 'name="viewport"' in text and "prefers-color-scheme: dark" in text
     assert text.count("<pre") == text.count('<pre tabindex="0"')
+
+
+def test_what_students_see_of_a_hidden_test_is_what_it_is_worth() -> None:
+    """Neither its name nor what it demands or saw, in no form; result.json keeps all, and says which these are."""
+    kept = failed("test_kept_from_students", 2, 7)
+    kept = replace(kept, requirement=replace(kept.requirement, hidden=True))
+    made = grading(passed("test_shown"), kept)
+    made.only = ["test_kept*", "test_shown"]
+    shown = made.for_students()
+    assert (shown.score, shown.max_score, shown.of_stage(2)[0].requirement.points) == (10, 17, 7)
+    for text in (html.to_html(shown), junit.to_junit(shown), printed(shown)):
+        assert "test_kept" not in text and "kept from students" not in text
+        assert not any(secret in text for secret in ("assert 1 == 2", "test_demo.py", "0x539", "./lab debug"))
+        assert "hidden" in text
+    assert "test_kept_from_students" in html.to_html(made)
+    facts = result.to_json(made)
+    assert [test["hidden"] for test in facts["tests"]] == [False, True]
+    assert result.from_json(facts).for_students().tests[1].requirement.name == "hidden_test_1"
+
+
+def test_a_narrow_terminal_loses_no_text() -> None:
+    """The titles give way: each letter of an explanation is there, at any width."""
+    for width in (24, 40):
+        said = "".join(printed(grading(failed("test_x", said="A" * 90)), width=width).split())
+        assert said.replace("\u2502", "").count("A") >= 3 * 90
 
 
 def test_junit_is_valid_and_has_the_points() -> None:

@@ -122,6 +122,12 @@ def test_windows_text_is_understood(lab: Lab, tmp_path: Path) -> None:
     assert "Windows line ends" in handin.notes[0]
 
 
+def test_two_versions_of_the_same_lines_are_noted(lab: Lab, tmp_path: Path) -> None:
+    """A merge that was committed as it was; the compiler's words for it are many."""
+    put(tmp_path / "in", {**GOOD, "kernel/extra.c": "<<<<<<< HEAD\nint a;\n=======\nint b;\n>>>>>>> theirs\n"})
+    assert "kernel/extra.c: holds two versions" in read_handin(tmp_path / "in", lab).notes[0]
+
+
 def test_what_does_not_count_is_said_to_not_count(lab: Lab, tmp_path: Path) -> None:
     """A changed file of ours and an unknown one are noted; unchanged ones and litter are not."""
     given = {"kernel/main.c": b"ours", "kernel/types.h": b"same"}

@@ -8,12 +8,17 @@ import re
 import select
 import shutil
 import signal
+import socket
 import subprocess
+import sys
 import termios
 import time
+from pathlib import Path
 
 import pytest
 
+from grader.faults import Ungradable
+from grader.interactive import terminal
 from grader.tests.test_cli import COMMAND, ENVIRONMENT, lab
 
 
@@ -68,6 +73,36 @@ def test_the_shell_from_a_pipe() -> None:
     )  # fmt: skip
     assert done.returncode == 0, done
     assert "pipe" in done.stdout and "\r" not in done.stdout
+
+
+@pytest.mark.parametrize("text", [None, "hello file\n"])
+def test_input_that_is_no_pipe_ends_the_run_as_well(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], text: str | None
+) -> None:
+    """A plain file and /dev/null, for which epoll does not wait. The machine is a line of which we hold both ends."""
+    monkeypatch.setattr(terminal, "QUIET_SECONDS", 0.01)
+    (tmp_path / "keys").write_text(text or "")
+    ours, theirs = socket.socketpair()
+    with (tmp_path / "keys" if text else Path(os.devnull)).open() as keys, ours, theirs:
+        monkeypatch.setattr(sys, "stdin", keys)
+        theirs.sendall(b"shell ready\n539> ")
+        with subprocess.Popen(["sleep", "60"]) as machine:
+            terminal._relay(ours, machine)
+            assert machine.poll() is None
+            machine.kill()
+        assert capfd.readouterr().out == "shell ready\n539> "
+        assert theirs.recv(99, socket.MSG_DONTWAIT) == text.encode() if text else True
+
+
+def test_a_kernel_without_a_prompt_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who is no person at a terminal is told that nothing will come."""
+    monkeypatch.setattr(terminal, "BOOT_SECONDS", 0.01)
+    ours, theirs = socket.socketpair()
+    with Path(os.devnull).open() as keys, ours, theirs, subprocess.Popen(["sleep", "60"]) as machine:
+        monkeypatch.setattr(sys, "stdin", keys)
+        with pytest.raises(Ungradable, match="no prompt"):
+            terminal._relay(ours, machine)
+        machine.kill()
 
 
 def test_a_closed_terminal_leaves_nothing_running() -> None:

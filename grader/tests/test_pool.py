@@ -21,10 +21,12 @@ import signal
 import time
 from pathlib import Path
 
-from shared import ANSWER
+from shared import ANSWER, judge
 from grader.faults import Ungradable
 from grader.builds.image import ImageError
 from grader.machine.faults import NotAsRequired
+from grader.testing.kernel_error import KernelError
+from grader.testing.message import must
 from grader.testing.plugin import graded
 
 
@@ -41,6 +43,21 @@ def test_holds():
 def test_fails():
     """It does not hold."""
     assert ANSWER + 1 == 0x539
+
+
+@graded(stage=1, points=2)
+def test_returns():
+    """A system call does not return what it must."""
+    must(0, KernelError.E_DEAD, "a send to a dead process returned")
+
+
+@graded(stage=1, points=2)
+def test_reports():
+    """A probe's report is wrong."""
+    judge(
+        sent=0,
+        woken=1,
+    )
 
 
 @graded(stage=2, points=2)
@@ -88,6 +105,17 @@ def test_waits():
         Path(os.environ["SIGN"]).write_text("cleaned")
 '''
 
+SHARED = """
+from grader.machine.faults import NotAsRequired
+
+ANSWER = 0x539
+
+def judge(**reports):
+    error = NotAsRequired("a process slept on, which a send was to wake")
+    error.report = "woken"
+    raise error
+"""
+
 
 @pytest.fixture(scope="module")
 def tests(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -95,7 +123,7 @@ def tests(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("a lab with blanks") / "tests"
     folder.mkdir()
     (folder / "test_demo.py").write_text(TESTS)
-    (folder / "shared.py").write_text("ANSWER = 0x539\n")
+    (folder / "shared.py").write_text(SHARED)
     (folder.parent / "conftest.py").write_text("raise SystemExit('what lies above a lab is not for its workers')\n")
     return folder
 
@@ -134,7 +162,8 @@ def test_requirements_are_read(pool: Pool) -> None:
     [
         ("test_holds", Verdict.PASSED, ""),
         ("test_fails", Verdict.FAILED, "assert (1337 + 1) == 1337"),
-        ("test_lacks", Verdict.FAILED, "the probe never reported 'x'"),
+        ("test_returns", Verdict.FAILED, "A send to a dead process returned 0 (success) instead of E_DEAD."),
+        ("test_lacks", Verdict.FAILED, "The probe never reported 'x'."),
         ("test_is_too_large", Verdict.FAILED, "the kernel takes 9000 sectors"),
         ("test_is_ungradable", Verdict.UNGRADABLE, "no emulator"),
         ("test_breaks", Verdict.UNGRADABLE, "the grader's own code failed: KeyError: 'missing'"),
@@ -147,10 +176,18 @@ def test_whose_fault_it_is(pool: Pool, test: str, verdict: Verdict, message: str
 
 
 def test_a_failure_names_its_line(pool: Pool) -> None:
-    """A student reads the test: file, line, and what was compared."""
+    """A student reads the test: file, line, and what was compared; of a table of reports, the line of the one that is
+    wrong.
+    """
     outcome = run(pool, "test_fails")
     assert outcome.expected == "1337"
     assert "test_demo.py:" in outcome.seen and "assert ANSWER + 1 == 0x539" in outcome.seen
+    outcome = run(pool, "test_returns")
+    assert outcome.expected == "E_DEAD"
+    assert "test_demo.py:" in outcome.seen and outcome.seen.endswith("\n0 (success)")
+    outcome = run(pool, "test_reports")
+    assert outcome.message == "A process slept on, which a send was to wake."
+    assert "test_demo.py:" in outcome.seen and outcome.seen.endswith(": woken=1,")
 
 
 def test_a_test_can_be_run_again_with_another_seed(pool: Pool) -> None:
@@ -197,6 +234,27 @@ def test_leaving_ends_every_worker_in_order(tests: Path, tmp_path: Path, monkeyp
         raise KeyboardInterrupt
     assert sign.read_text() == "cleaned"
     assert len(processes) == 2 and all(process.returncode is not None for process in processes)
+
+
+def test_cancelled_jobs_are_never_heard_of(tests: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who is at one is ended, in order, when it is wanted for another; who is idle stays."""
+    sign = tmp_path / "sign"
+    monkeypatch.setenv("SIGN", str(sign))
+    with Pool(tests, 1) as made:
+        made.requirements()
+        made.submit(Job("test_fails", setting()))
+        assert made.next(60) is not None
+        idle = made._workers[0].process
+        for name in ("test_waits", "test_fails"):
+            made.submit(Job(name, setting()))
+        made.cancel()
+        assert not made.outstanding and not made.running and made.next(60) is None
+        assert made._workers[0].process is idle
+        assert run(made, "test_holds").verdict is Verdict.PASSED
+        assert made._workers[0].process is not idle
+        made.cancel()
+        assert run(made, "test_fails").verdict is Verdict.FAILED
+    assert idle.returncode is not None
 
 
 @pytest.mark.parametrize(

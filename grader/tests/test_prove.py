@@ -38,6 +38,8 @@ import os
 from pathlib import Path
 from grader.testing.plugin import graded
 
+PYTHON = os.environ.get("DEMO_PYTHON", "")
+
 def check(build, name):
     passing = build.tree.name.split("+")
     if f"{name}?" in passing:  # now and then: every second time
@@ -46,9 +48,9 @@ def check(build, name):
             mark.write_text("")
             return
         mark.unlink()
-        raise AssertionError("this time not")
+        raise AssertionError("this time the kernel did not do it")
     else:
-        assert name in passing
+        assert name in passing, PYTHON or f"the kernel did not do what {name} asks for"
 
 @graded(stage=1, points=40, handout="rules", usually="x")
 def test_one(build):
@@ -96,6 +98,7 @@ def prove(
     runs: int = 1,
     answers: list[str] | None = None,
     extra: bool = False,
+    failing_only: bool = False,
 ) -> Prover:
     """Prove the lab with answers whose tests pass as told."""
     prover = Prover(project, "demo")
@@ -108,7 +111,15 @@ def prove(
 
     monkeypatch.setattr(prover, "_build", built)
     monkeypatch.setenv("DEMO_MARK", str(project.root / "mark"))
-    prover.run(runs=runs, load=False, workers=1, answers=answers or [], progress=Progress(), extra=extra)
+    prover.run(
+        runs=runs,
+        load=False,
+        workers=1,
+        answers=answers or [],
+        progress=Progress(),
+        extra=extra,
+        failing_only=failing_only,
+    )
     return prover
 
 
@@ -152,6 +163,26 @@ def test_what_is_wrong_is_found(
     prover = prove(project, {**SOUND, answer: passing}, monkeypatch, runs=2)
     assert not prover.sound
     assert said in problems(prover)
+
+
+def test_a_message_that_is_pythons_is_wrong(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A student reads it without the test."""
+    monkeypatch.setenv("DEMO_PYTHON", "assert 0 == <KernelError.E_DEAD: 4294967281>")
+    prover = prove(project, SOUND, monkeypatch)
+    said = "mutant:forgets_two: test_two says what no student understands: it is a failed assertion in Python's words"
+    assert not prover.sound and said in problems(prover)
+
+
+def test_what_students_read_is_listed(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Only the tests that an answer must fail are run for that, and each message stands by itself."""
+    prover = prove(project, SOUND, monkeypatch, answers=["stage:1", "mutant:*"], failing_only=True)
+    out = io.StringIO()
+    proof_board.show_messages(prover, Console(file=out, width=40))
+    assert (
+        "mutant:forgets_two" in out.getvalue()
+        and "  test_two: The kernel did not do what two asks for.\n" in out.getvalue()
+    )
+    assert "the lab proves itself   (3 tests run" in out.getvalue()
 
 
 def test_runs_are_made_while_they_may_tell_something_new(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import resource
 import shutil
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from grader.labs.lab_file import load_lab
 from grader.labs.tree import Answer, compose
 from grader.paths import Project
 from grader.publishing import published as about
+from grader.publishing.git import GitFailed
 from grader.publishing.publish import check
 from grader.tests.small_course import GRADED, clone, course, git, published, published_course, with_upper_lab
 from grader.tests.small_project import put
@@ -257,6 +259,21 @@ def test_uncommitted_changes_are_not_run_over(project: Project, target: Path) ->
     published(project, target)
     assert git(target, "rev-parse", "--all") != before
     assert git(target, "for-each-ref", "refs/kernelist") == ""
+
+
+def test_a_full_disk_leaves_what_was_there_and_no_litter(project: Project, target: Path) -> None:
+    """A real limit on the size of files, met while git writes; with room again it works."""
+    before = git(target, "for-each-ref"), sorted((target / ".git").rglob("*"))
+    put(project.root, {"kernel/other.c": "".join(f"int other_{number};\n" for number in range(20_000))})
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (4096, limits[1]))
+    try:
+        with pytest.raises(GitFailed):
+            published(project, target)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert (git(target, "for-each-ref"), sorted((target / ".git").rglob("*"))) == before
+    assert list(published(project, target).added) == ["main", "lab/small"]
 
 
 def test_a_students_checkout_publishes_nothing(target: Path, tmp_path: Path) -> None:

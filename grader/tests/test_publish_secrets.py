@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gzip
+import shutil
 from pathlib import Path
 
 import pytest
@@ -50,6 +52,7 @@ def confidential(project: Project) -> Confidential:
         pytest.param(MUTANT_TOML.split("@@")[0], "solutions/small/mutants/doubled.toml", id="a misconception"),
         pytest.param(HIDDEN, "labs/small/tests/hidden/test_kept.py", id="a hidden test"),
         pytest.param("def test_that_is_hidden(x):", "labs/small/tests/hidden/test_kept.py", id="a hidden name"),
+        pytest.param("# see test_that_is_hidden", "labs/small/tests/hidden/test_kept.py", id="a name in a comment"),
     ],
 )
 def test_confidential_text_is_known_by_its_content(confidential: Confidential, content: str, origin: str) -> None:
@@ -97,6 +100,18 @@ def test_a_leak_is_refused_before_anything_is_written(
     with pytest.raises(Leak, match=rf"(?s)lab/small: {path}: .* of (solutions|labs)/small/.*nothing was published"):
         published(project, tmp_path / "out")
     assert not (tmp_path / "out").exists()
+
+
+def test_what_cannot_be_searched_is_not_published(project: Project, folder: Path) -> None:
+    """Compressed, a solution has none of its lines: only text is published, and only text is known to be clean."""
+    put(project.root, {"labs/small/more": ""})
+    (project.root / "labs/small/more").write_bytes(gzip.compress(SECRET_C.encode()))
+    with pytest.raises(Leak, match=r"lab/small: labs/small/more: .*no text, and cannot be searched"):
+        published(project, folder)
+    shutil.copy(project.root / "labs/small/more", folder / "more")
+    git(folder, "hash-object", "-w", "more")
+    with pytest.raises(Leak, match="no text"):
+        check(project, folder)
 
 
 @pytest.fixture

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import subprocess
 from pathlib import Path
 
 import pytest
 
-from grader.faults import WrongUse
+from grader.faults import Ungradable, WrongUse
 from grader.paths import Project
+from grader.publishing.checkout import Checkout
 from grader.publishing.start import start
 from grader.tests.small_course import clone, course, git, published, published_course
 from grader.tests.small_project import put
@@ -122,16 +126,113 @@ def test_a_merge_that_is_not_finished_is_finished_first(project: Project, studen
         said = refused(student, lab)
         assert "a merge is not finished" in said and "kernel/message.c" in said and "git merge --abort" in said
     git(student.root, "merge", "--abort")
+    git(student.root, "rebase", "--quiet", "origin/lab/small", check=False)
+    assert "git add FILE ... and git rebase --continue" in refused(student)
+    git(student.root, "rebase", "--abort")
     assert "return 5" in (student.root / "kernel/message.c").read_text()
     assert "already" in started(student)
 
 
+def test_git_pull_merges_without_being_told_how(project: Project, student: Project, tmp_path: Path) -> None:
+    """Git refuses to choose between merging and rebasing; a person's own choice stands."""
+    started(student)
+    put(student.root, {"notes.txt": "mine\n"})
+    plain_git(student.root, "add", "notes.txt")
+    plain_git(student.root, "commit", "--quiet", "--message", "mine")
+    put(project.root, {"labs/small/README.md": "# Said better\n"})
+    published(project, tmp_path / "out")
+    plain_git(student.root, "pull", "--quiet", "--no-edit")
+    assert (student.root / "labs/small/README.md").read_text() == "# Said better\n"
+    other = clone(tmp_path / "out", tmp_path / "other")
+    plain_git(other.root, "config", "pull.rebase", "true")
+    started(other, folder=tmp_path / "folder")
+    assert git(other.root, "config", "--get", "branch.lab/small.rebase", check=False) == ""
+
+
+def plain_git(folder: Path, *arguments: str) -> None:
+    """Git as it is, without the settings of the tests' own `git`."""
+    done = subprocess.run(["git", "-C", folder, *arguments], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done
+
+
+def test_a_clone_of_some_branches_is_told_how_to_get_the_others(student: Project, tmp_path: Path) -> None:
+    """`git fetch` would not: it follows what the clone was made to follow."""
+    few = Project(tmp_path / "few")
+    git(tmp_path, "clone", "--quiet", "--depth", "1", f"file://{tmp_path / 'out'}", str(few.root))
+    said = refused(few)
+    command = next(line for line in said.splitlines() if "set-branches" in line)
+    subprocess.run(["sh", "-c", command], cwd=few.root, check=True, capture_output=True)
+    assert "You are on the branch lab/small now." in started(few)
+    assert "git switch main" in refused(student, "baseline")
+
+
+def test_a_branch_in_another_folder_is_found_there(student: Project, tmp_path: Path) -> None:
+    """And a folder with an odd name is written as a shell wants it."""
+    assert "cd '" in started(student, folder=tmp_path / "it's here")
+    assert f"go on there: cd '{tmp_path}/it" in refused(student)
+
+
+def test_hooks_that_fail_have_no_part_in_it(student: Project, tmp_path: Path) -> None:
+    """One after a checkout would make a switch that was done look like one that failed."""
+    hook = tmp_path / "hooks/post-checkout"
+    put(tmp_path, {"hooks/post-checkout": "#!/bin/sh\nexit 1\n"})
+    hook.chmod(0o755)
+    git(student.root, "config", "core.hooksPath", str(hook.parent))
+    assert "now" in started(student)
+
+
+def test_ignored_files_are_not_run_over(student: Project, tmp_path: Path) -> None:
+    """Git takes them for worthless, unless it is told otherwise."""
+    put(student.root, {".git/info/exclude": "message.c\n", "kernel/message.c": "int mine;\n"})
+    with pytest.raises(Ungradable, match=r"kernel/message\.c"):
+        started(student)
+    assert (student.root / "kernel/message.c").read_text() == "int mine;\n"
+
+
+def test_a_switch_that_stops_half_way_says_how_to_go_on(student: Project) -> None:
+    """As on a full disk. Some files are the other branch's then, and git's own words do not say that none is lost."""
+    put(student.root, {".git/info/attributes": "labs/small/README.md filter=none\n"})
+    git(student.root, "config", "filter.none.required", "true")
+    git(student.root, "config", "filter.none.clean", "cat")
+    git(student.root, "config", "filter.none.smudge", "false")
+    with pytest.raises(Ungradable, match="Nothing of yours is lost") as told:
+        started(student)
+    git(student.root, "config", "filter.none.smudge", "cat")
+    command = str(told.value).rsplit("git switch", 1)[1].split()
+    git(student.root, "switch", *command)
+    assert git(student.root, "status", "--porcelain") == "" and "already" in started(student)
+
+
+def test_ctrl_c_waits_for_git(student: Project) -> None:
+    """Git that is killed in the middle leaves a lock; it is not, and the interruption arrives when it is done."""
+    slow = f"!kill -INT {os.getpid()}; sleep 0.5; touch '{student.root}/done'; :"
+    git(student.root, "config", "alias.slow", slow)
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    checkout = Checkout.at(student.root)
+    try:
+        assert checkout is not None
+        with pytest.raises(KeyboardInterrupt):
+            checkout.git.run("slow")
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert (student.root / "done").exists()
+
+
 def test_mistyped_labs_and_copies_without_git(student: Project, tmp_path: Path) -> None:
-    """Near names; a downloaded archive has no branches."""
+    """Near names; a downloaded archive has no branches, and is at one lab."""
     assert "did you mean small?" in refused(student, "smal")
+    git(student.root, "switch", "--quiet", "lab/small")
     (student.root / ".git").rename(tmp_path / "elsewhere")
-    with pytest.raises(WrongUse, match="clone the course with git"):
-        start(student, "small", None, print)
+    assert "at the lab small already" in started(student)
+    for lab, folder in (("other", None), ("small", tmp_path / "folder")):
+        with pytest.raises(WrongUse, match="clone the course with git"):
+            start(student, lab, folder, print)
+
+
+def test_somebody_elses_checkout_is_cloned(student: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Git would only say of some file within .git that it cannot be made."""
+    monkeypatch.setattr(os, "access", lambda path, mode: False)
+    assert f"git clone {student.root} DIR" in refused(student)
 
 
 def test_git_without_a_name_is_told_early(student: Project) -> None:

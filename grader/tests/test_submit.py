@@ -118,6 +118,22 @@ def test_conflict_markers_and_missing_files_are_named(student: Project, tmp_path
         submitted(student, tmp_path, anyway=True)
 
 
+@pytest.mark.parametrize("kept", [0, 300])
+def test_an_archive_that_was_cut_off_is_said_to_be_no_archive(student: Project, tmp_path: Path, kept: int) -> None:
+    """Not that it does not name its lab: an upload that was broken off is sent again."""
+    path = submitted(student, tmp_path).path
+    (tmp_path / "homework.pdf").write_bytes(path.read_bytes()[:kept])
+    with pytest.raises(WrongUse, match=r"homework\.pdf: .*archive"):
+        asked(student, str(tmp_path / "homework.pdf"), "")
+
+
+def test_handing_in_needs_no_git(student: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nor does grading; only what git would know is not said."""
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert asked(student, None, "").answer == "own"
+    assert submitted(student, tmp_path).path.exists()
+
+
 def test_files_that_change_while_they_are_graded_are_not_packed(student: Project, lab: Lab, tmp_path: Path) -> None:
     """The score would be another's."""
     judge = graded(hashes={"hand_in": "of what was graded"})
@@ -125,16 +141,26 @@ def test_files_that_change_while_they_are_graded_are_not_packed(student: Project
         submit(student, lab, "own", tmp_path, judge, anyway=False)
 
 
-def test_only_an_archive_of_ours_is_replaced(student: Project, tmp_path: Path) -> None:
-    """Not a source, not another zip, not a folder, not a device; an older archive is."""
+def never() -> Grading:
+    """What judges where no time must be spent on it."""
+    pytest.fail("it was graded, and could be written nowhere")
+
+
+def test_only_an_archive_of_ours_is_replaced(student: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not a source, not another zip, not a folder, not a device; an older archive is. What cannot be written is said
+    before anything is graded.
+    """
     put(tmp_path, {"thesis.txt": "years of work"})
     with zipfile.ZipFile(tmp_path / "photos.zip", "w") as photos:
         photos.writestr("me.jpg", "smile")
     for name in (tmp_path / "thesis.txt", tmp_path / "photos.zip", Path("/dev/null")):
         with pytest.raises(WrongUse, match=r"no archive that \./lab submit made"):
             submitted(student, name)
-    with pytest.raises(WrongUse, match=r"cannot be written \(No such file"):
-        submitted(student, tmp_path / "no" / "such" / "folder.zip")
+    with pytest.raises(WrongUse, match=r"there is no folder .*such"):
+        submit(student, load_lab(student, "small"), "own", tmp_path / "no/such/folder.zip", never, anyway=False)
+    monkeypatch.setattr(os, "access", lambda path, mode: False)
+    with pytest.raises(WrongUse, match="is not yours to write"):
+        submit(student, load_lab(student, "small"), "own", tmp_path / "new.zip", never, anyway=False)
     assert (tmp_path / "thesis.txt").read_text() == "years of work"
 
 

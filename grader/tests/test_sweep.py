@@ -51,8 +51,9 @@ def length(machine: Machine) -> int:
 def test_each_instruction_is_a_step_and_each_round_has_one(machine: Machine) -> None:
     """A function's window ends where its caller goes on; repetitions of one instruction are steps of their own."""
     sweep, seen, counts = Sweep(), [], []
-    for step in sweep(machine, Window(OPERATION)):
+    for step in sweep(machine, Window(OPERATION, what="a call"), by="a tick"):
         assert sweep.moment is step
+        assert step.disturbed() == f"After a tick {step} of a call"
         seen.append((step.number, step.address))
         step.finish()
         assert machine.eip() == AGAIN + 5
@@ -102,6 +103,7 @@ def test_one_step_alone(machine: Machine) -> None:
     assert machine.registers().ecx == 1
     assert repr(steps[0]) == f"Step(number=7, address={OPERATION + 12})"
     assert shown == [f"at step 7 ({OPERATION + 12:#010x})"]
+    assert steps[0].disturbed() == shown[0]
 
 
 def test_a_step_that_is_none(machine: Machine) -> None:

@@ -29,14 +29,6 @@ static void nobody(uint32_t unused)
     (void)unused;
 }
 
-static uint32_t attempts, refusals;
-
-static void must_fail(int result)
-{
-    attempts++;
-    refusals += result < 0;
-}
-
 /* Every call that takes a buffer is given one at `address`, whose `length` bytes are not all the
  * program's. */
 static void pass_buffer(uint32_t address, uint32_t length)
@@ -91,8 +83,7 @@ static int buffers(void)
     must_fail(
         system_call(LAB_CALL_THREAD_CREATE, (uint32_t)nobody, PRIVUSER_START + 4096, 0, 0, 0));
     must_fail(system_call(LAB_CALL_THREAD_CREATE, (uint32_t)nobody, treasure + 16, 0, 0, 0));
-    probe_report("attempts", attempts);
-    probe_report("refusals", refusals);
+    crew_report_attempts();
     probe_report("wait", (uint32_t)wait((uint32_t)pid, &status));
     probe_report("pid", (uint32_t)pid);
     probe_report("status", (uint32_t)status);
@@ -138,8 +129,7 @@ static int maps(void)
     unmap(PRIVUSER_START + 0x300000, PAGE);
     probe_report("code", (uint32_t)memory_unmap((void *)((uint32_t)maps & ~(PAGE - 1)), PAGE));
     *(volatile uint32_t *)(PRIVUSER_START - PAGE) = crew.nonce;
-    probe_report("attempts", attempts);
-    probe_report("refusals", refusals);
+    crew_report_attempts();
     probe_report("kept", *(volatile uint32_t *)(PRIVUSER_START - PAGE));
     probe_report("above", (uint32_t)memory_map((void *)PRIVUSER_END, PAGE));
     probe_report("denied", (uint32_t)forbidden_call());

@@ -76,12 +76,12 @@ static int names(void)
 {
     for (uint32_t kind = 0; kind < KINDS; kind++) {
         uint32_t last;
-        probe_report("first", (uint32_t)one_round(kind));
+        crew_report_one("first", kind, (uint32_t)one_round(kind));
         enough = false;
         do
             last = (uint32_t)one_round(kind);
         while (!enough);
-        probe_report("last", last);
+        crew_report_one("last", kind, last);
     }
     probe_report("harm", harm);
     probe_report("secret", (uint32_t)open_file("secret"));
@@ -198,6 +198,8 @@ static void neighbour(uint32_t unused)
     exit(0);
 }
 
+enum { NOT_DENIED = 200 };
+
 static uint32_t open_denied(void)
 {
     round_begins();
@@ -223,7 +225,9 @@ static int unjudged(void)
     over = true;
     crew_wait(pid);
     crew_wait(other);
-    return harm == 0 && denied == crew.a ? HARMLESS : HARMFUL;
+    if (harm != 0)
+        return HARMFUL;
+    return denied == crew.a ? HARMLESS : NOT_DENIED;
 }
 
 int main(const char *argument)

@@ -109,6 +109,37 @@ static inline bool crew_lives(const char *name)
     return false;
 }
 
+/* Reports one of several values of a kind: under the key with its number behind it. */
+static inline void crew_report_one(const char *key, uint32_t number, uint32_t value)
+{
+    char numbered[PROBE_KEY_MAX + 1];
+    crew_append_number(numbered, key, number);
+    probe_report(numbered, value);
+}
+
+static uint32_t crew_attempts; /* how often something was tried that must be refused */
+static bool crew_taken;        /* whether one of these was not */
+
+/* Takes the result of the next attempt. The number of the first one that was not refused is
+ * reported at once. */
+static inline void must_fail(int result)
+{
+    if (result >= 0 && !crew_taken) {
+        crew_taken = true;
+        print("\n"); /* so that the report begins a line, whatever was written */
+        probe_report("taken", crew_attempts);
+    }
+    crew_attempts++;
+}
+
+/* Reports how many attempts there were, if all of them were refused. */
+static inline void crew_report_attempts(void)
+{
+    print("\n");
+    if (!crew_taken)
+        probe_report("taken", crew_attempts);
+}
+
 /* A number that follows from the nonce and `place`; none of the pages of a program holds it by
  * chance. */
 static inline uint32_t crew_word(uint32_t place)
@@ -147,7 +178,7 @@ static inline int crew_play(const char *program, const char *argument,
     plays = true;
     crew_append(crew.program, program);
     if (!probe_text(argument, "role", crew.role, sizeof crew.role))
-        crew_give_up("no_role", 0);
+        return -1; /* nobody of ours has started it */
     crew.nonce = probe_number(argument, "nonce", 0);
     crew.a = probe_number(argument, "a", 0);
     crew.b = probe_number(argument, "b", 0);

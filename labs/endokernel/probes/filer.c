@@ -88,7 +88,8 @@ static int rights(void)
     return 0;
 }
 
-/* The same file by other strings, all of at most 31 characters. */
+/* The same file by other strings, all of at most 31 characters: one bit for each that is answered
+ * rightly. */
 static int tricks(void)
 {
     static const char *const prefixes[] = {
@@ -103,15 +104,16 @@ static int tricks(void)
         if (i == 9)
             end = crew_append(end, "/");
         crew_append(end, "secret");
-        refused += read_by_handle(name) == E_PERMISSION;
-        refused += read_by_name(name) == E_PERMISSION;
-        kept += delete_file(name) == E_PERMISSION;
+        refused |= (uint32_t)(read_by_handle(name) == E_PERMISSION) << 2 * i;
+        refused |= (uint32_t)(read_by_name(name) == E_PERMISSION) << (2 * i + 1);
+        kept |= (uint32_t)(delete_file(name) == E_PERMISSION) << i;
         crew_append(end, "public");
-        right += read_by_handle(name) == PART;
-        right += read_by_name(name) == PART;
+        right |= (uint32_t)(read_by_handle(name) == PART) << 2 * i;
+        right |= (uint32_t)(read_by_name(name) == PART) << (2 * i + 1);
     }
     for (uint32_t i = 0; i < sizeof strangers / sizeof strangers[0]; i++)
-        other += read_by_handle(strangers[i]) < 0 && read_by_name(strangers[i]) < 0;
+        other |= (uint32_t)(read_by_handle(strangers[i]) < 0 && read_by_name(strangers[i]) < 0)
+                 << i;
     char *edge = (char *)MAPPED + PAGE - sizeof "public";
     if (memory_map((void *)MAPPED, PAGE) != 0)
         crew_give_up("no_memory", 0);
@@ -132,14 +134,14 @@ static int handles(void)
 {
     static const uint32_t numbers[] = {16,         17,         255,        256,
                                        0x7fffffff, 0x80000000, 0xfffffff0, 0xffffffff};
-    uint32_t refused = 0, opened = 0, read = 0;
+    uint32_t opened = 0, read = 0;
     for (uint32_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++) {
-        refused += read_handle((int)numbers[i], buffer, 0, PART) < 0;
-        refused += duplicate_handle((int)numbers[i]) < 0;
-        refused += close_handle((int)numbers[i]) < 0;
-        refused += handle_name((int)numbers[i], (char *)buffer, sizeof buffer) < 0;
+        must_fail(read_handle((int)numbers[i], buffer, 0, PART));
+        must_fail(duplicate_handle((int)numbers[i]));
+        must_fail(close_handle((int)numbers[i]));
+        must_fail(handle_name((int)numbers[i], (char *)buffer, sizeof buffer));
     }
-    probe_report("refused", refused);
+    crew_report_attempts();
     int first = open_file("public");
     int second = duplicate_handle(first);
     probe_report("close", (uint32_t)close_handle(first));
@@ -235,14 +237,6 @@ static int inheritance(void)
     return 0;
 }
 
-static uint32_t attempts, refusals;
-
-static void must_fail(int result)
-{
-    attempts++;
-    refusals += result < 0;
-}
-
 /* File calls with names and buffers that are not the program's. */
 static int buffers(void)
 {
@@ -272,8 +266,7 @@ static int buffers(void)
     must_fail(read_handle(handle, (void *)MAPPED, 0, 0u - MAPPED + 16));
     must_fail(read_file("public", (void *)MAPPED, 0, PRIVUSER_START + 16 - MAPPED));
     must_fail(create_file("diary", (void *)MAPPED, 0xffffffff));
-    probe_report("attempts", attempts);
-    probe_report("refusals", refusals);
+    crew_report_attempts();
     uint8_t *border = (uint8_t *)PRIVUSER_START - PART;
     int length = read_handle(handle, border, 0, PART);
     probe_report("border", length < 0 ? (uint32_t)length : crew_right_bytes(border, 0, PART));
@@ -325,13 +318,13 @@ static int numbers(void)
         {0x7fffffff, 0x80000012},
         {0xffffffc0, 0xffffffff},
     };
-    uint32_t denied = 0, count = 0;
     numbers_begin();
-    for (uint32_t i = 0; i < sizeof ranges / sizeof ranges[0]; i++)
-        for (uint32_t offset = 0; offset <= ranges[i][1] - ranges[i][0]; offset++, count++)
-            denied += is_denied(ranges[i][0] + offset);
-    probe_report("numbers", count);
-    probe_report("denied", denied);
+    for (uint32_t i = 0; i < sizeof ranges / sizeof ranges[0]; i++) {
+        probe_report("trying", ranges[i][0]);
+        for (uint32_t offset = 0; offset <= ranges[i][1] - ranges[i][0]; offset++)
+            must_fail(is_denied(ranges[i][0] + offset) ? E_PERMISSION : 0);
+    }
+    crew_report_attempts();
     probe_report("ticks", ticks());
     probe_report("nonce", crew.nonce);
     probe_finish();

@@ -158,7 +158,7 @@ static void forge_in(uint32_t first, uint32_t last)
     sleep(16);
     for (uint32_t way = first; way <= last; way++) {
         kill((uint32_t)pids[way]);
-        probe_report("forgery", (uint32_t)crew_wait(pids[way]));
+        crew_report_one("forgery", way, (uint32_t)crew_wait(pids[way]));
     }
 }
 

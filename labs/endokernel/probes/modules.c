@@ -30,7 +30,7 @@ static int views(void)
 {
     in_domain(MAIN);
     for (uint32_t domain = VAULT; domain <= FIFTH; domain++)
-        probe_report("mark", (uint32_t)in(domain, DO_PAUSE, domain, 0));
+        crew_report_one("mark", domain, (uint32_t)in(domain, DO_PAUSE, domain, 0));
     in_domain(MAIN);
     probe_finish();
     return 0;
@@ -74,7 +74,7 @@ static int touch(void)
 static int touches(void)
 {
     for (uint32_t way = 0; way < TOUCHES; way++)
-        probe_report("touch", (uint32_t)crew_run("touch", way, 0));
+        crew_report_one("touch", way, (uint32_t)crew_run("touch", way, 0));
     probe_report("own", (uint32_t)in(VAULT, DO_PEEK, (uint32_t)&mark1, 0));
     shared[0] = 77;
     probe_report("ordinary", (uint32_t)in(MODULE, DO_PEEK, (uint32_t)shared, 0) & 0xff);
@@ -84,7 +84,7 @@ static int touches(void)
     return 0;
 }
 
-/* Domains and entries that there are not. */
+/* Domains and entries that there are not: one bit for each that is refused. */
 static int entries(void)
 {
     static const uint32_t domains[] = {CLOSED,     DOMAINS,    8,          9,
@@ -94,12 +94,18 @@ static int entries(void)
                                        0x10000000,  0x20000000, 0x40000000, 0x40000001, 0x7fffffff,
                                        0x80000000,  0xc0000000, 0xffffffff};
     uint32_t refused = 0, before = runs;
-    for (uint32_t i = 0; i < sizeof domains / sizeof domains[0]; i++)
-        refused += domain_call(domains[i], ENTRY_DO, DO_PUBLIC, 0, 0) == E_NO_CALL;
+    for (uint32_t i = 0; i < sizeof domains / sizeof domains[0]; i++) {
+        probe_report("trying", domains[i]);
+        const int result = domain_call(domains[i], ENTRY_DO, DO_PUBLIC, 0, 0);
+        refused |= (uint32_t)(result == E_NO_CALL) << i;
+    }
     probe_report("domains", refused);
     refused = 0;
-    for (uint32_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++)
-        refused += domain_call(VAULT, numbers[i], DO_PUBLIC, 0, 0) == E_NO_CALL;
+    for (uint32_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++) {
+        probe_report("trying", numbers[i]);
+        const int result = domain_call(VAULT, numbers[i], DO_PUBLIC, 0, 0);
+        refused |= (uint32_t)(result == E_NO_CALL) << i;
+    }
     probe_report("numbers", refused);
     probe_report("runs", runs - before);
     probe_report("secret", (uint32_t)read_secret());
@@ -171,11 +177,11 @@ static int patterns(void)
 /* Calls within calls, until it is enough; and once more. */
 static int depth(void)
 {
-    for (int turn = 0; turn < 2; turn++) {
+    for (uint32_t turn = 0; turn < 2; turn++) {
         deepest = 0;
-        probe_report("result", (uint32_t)recurse(0));
-        probe_report("deepest", deepest);
-        probe_report("error", (uint32_t)last_error);
+        crew_report_one("result", turn, (uint32_t)recurse(0));
+        crew_report_one("deepest", turn, deepest);
+        crew_report_one("error", turn, (uint32_t)last_error);
     }
     probe_report("main", (uint32_t)read_secret());
     probe_report("vault", (uint32_t)in(VAULT, DO_SECRET, 0, 0));
@@ -279,15 +285,15 @@ static int threads(void)
     probe_report("denied", denied);
     for (uint32_t i = 0; i < DOMAIN_THREADS; i++) {
         crew_wait(pids[i]);
-        probe_report("slept", (uint32_t)told[i].slept);
-        probe_report("after", (uint32_t)told[i].secret);
+        crew_report_one("slept", i, (uint32_t)told[i].slept);
+        crew_report_one("after", i, (uint32_t)told[i].secret);
     }
     for (uint32_t i = 4; i < 8; i++)
         pids[i] = start_thread(asking_thread, i);
     for (uint32_t i = 4; i < 8; i++) {
         crew_wait(pids[i]);
-        probe_report("right", (uint32_t)told[i].slept);
-        probe_report("outside", (uint32_t)told[i].secret);
+        crew_report_one("right", i, (uint32_t)told[i].slept);
+        crew_report_one("outside", i, (uint32_t)told[i].secret);
     }
     probe_report("born_in_vault", (uint32_t)born_in(VAULT));
     probe_report("born_in_module", (uint32_t)born_in(MODULE));

@@ -55,8 +55,8 @@ static int jumps(void)
 static int liars(void)
 {
     static const char *const names[] = {"liar0", "liar1", "liar2", "liar3"};
-    for (int i = 0; i < 4; i++)
-        probe_report("liar", (uint32_t)crew_spawn(names[i], "steady", 0, 0));
+    for (uint32_t i = 0; i < 4; i++)
+        crew_report_one("liar", i, (uint32_t)crew_spawn(names[i], "steady", 0, 0));
     probe_report("honest", (uint32_t)crew_wait(crew_start_program("honest", "steady", 0, 0)));
     probe_finish();
     return 0;
@@ -75,26 +75,26 @@ static int mixed(void)
         yield();
     }
     probe_report("own", own);
-    for (int i = 0; i < 3; i++)
-        probe_report("mediated", (uint32_t)crew_wait(pids[i]));
+    for (uint32_t i = 0; i < 3; i++)
+        crew_report_one("mediated", i, (uint32_t)crew_wait(pids[i]));
     probe_finish();
     return 0;
 }
 
 /* Kills a process that never leaves its ring 2. */
-static void kill_in_ring_2(const char *role)
+static void kill_in_ring_2(const char *role, const char *end)
 {
     int pid = crew_start_program("interposed", role, 0, 0);
     sleep(4);
-    probe_report("killed", (uint32_t)kill((uint32_t)pid));
-    probe_report("status", (uint32_t)crew_wait(pid));
+    probe_report(role, (uint32_t)kill((uint32_t)pid));
+    probe_report(end, (uint32_t)crew_wait(pid));
 }
 
 static int killer(void)
 {
     uint32_t began = ticks();
-    kill_in_ring_2("restless");
-    kill_in_ring_2("endless");
+    kill_in_ring_2("restless", "restless_end");
+    kill_in_ring_2("endless", "endless_end");
     probe_report("ticks", ticks() - began);
     probe_report("mediated", (uint32_t)crew_wait(crew_start_program("interposed", "steady", 0, 0)));
     probe_finish();
@@ -106,15 +106,13 @@ static int killer(void)
 static int numbers(void)
 {
     static const uint32_t values[] = {0, 1, 2, 0xffffffff, DOMAIN_BASE(1)};
-    uint32_t refused = 0;
     for (uint32_t number = KERNEL_CALL_FIRST; number <= KERNEL_CALL_LAST; number++)
         for (uint32_t i = 0; i < sizeof values / sizeof values[0]; i++)
-            refused +=
-                system_call(number, values[i], values[i], values[i], values[i], values[i]) < 0;
-    probe_report("refused", refused);
+            must_fail(system_call(number, values[i], values[i], values[i], values[i], values[i]));
+    crew_report_attempts();
     for (uint32_t domain = 0; domain <= 2; domain += 2)
-        probe_report("touch",
-                     (uint32_t)crew_wait(crew_start_program("borrower", "numbers", domain, 0)));
+        crew_report_one("touch", domain,
+                        (uint32_t)crew_wait(crew_start_program("borrower", "numbers", domain, 0)));
     probe_report("vault", (uint32_t)crew_wait(crew_start_program("borrower", "vault_reads", 0, 0)));
     probe_finish();
     return 0;

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from typing import Any
 
 import pytest
+from mediated import PRIVUSER_END, PRIVUSER_START, EntryOf, Start, content
 
 from grader.machine import Machine
-
-PRIVUSER_START, PRIVUSER_END = 0xA0000000, 0xA0400000
-
-EntryOf = Callable[[Machine, str], int]
+from grader.testing import seeds
+from grader.testing.boots import Boots
 
 
 @pytest.fixture
@@ -24,3 +23,21 @@ def entry_of() -> EntryOf:
         return address
 
     return entry
+
+
+@pytest.fixture
+def secret(seed: int) -> bytes:
+    """The file `secret` of this run, which nothing in the machine knows."""
+    return b"".join(seeds.number(str(seed), "secret", place).to_bytes(8, "little") for place in range(64))
+
+
+@pytest.fixture
+def boot_domains(boot: Boots, secret: bytes, seed: int) -> Start:
+    """Boots a probe with the secret and a public file on the disk."""
+
+    def start(probe: str, **parameters: Any) -> Machine:
+        files = {"secret": secret, "public": content(seed & 0xFFFFFFFF, 600)}
+        programs = {"borrower": "borrower", "modules": "modules", "filer": "filer"}
+        return boot(probe, files=files, programs=programs, seed=seed & 0xFFFFFFFF, **parameters)
+
+    return start

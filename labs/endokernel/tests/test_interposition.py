@@ -2,74 +2,90 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
-from collections.abc import Callable
 
-from grader.builds.filesystem539 import read_filesystem
-from grader.builds.image import filesystem_of
-from grader.machine import Machine, Report
+from mediated import (
+    E_PERMISSION,
+    FIRST_ERROR,
+    FORBIDDEN,
+    GAVE_UP,
+    HARMFUL,
+    HARMLESS,
+    PRIVUSER_CODE,
+    PRIVUSER_END,
+    PRIVUSER_START,
+    EntryOf,
+    come_to,
+    denied,
+    ended,
+    expect_file,
+    number_in_words,
+    refused,
+    system_call_name,
+    told_of_the_last,
+)
+
+from grader.machine import Machine
 from grader.machine.witness import Witness
 from grader.testing.boots import Boots, program
-from grader.testing.kernel_error import KILLED_STATUS, KernelError
+from grader.testing.kernel_error import KILLED_STATUS, KernelError, fault_status
+from grader.testing.message import Every, in_words, must
 from grader.testing.plugin import graded
-
-PRIVUSER_START, PRIVUSER_END, PRIVUSER_CODE = 0xA0000000, 0xA0400000, 0x0E
-"""As kernel/privuser.h has them."""
+from grader.testing.reported import must_report
 
 PROBES_START = 0x10000000
 """Where a probe's code begins."""
 
-HARMLESS = 100
-"""What a probe's child exits with when an attack did nothing (probes/crew.h)."""
-
 SYSTEM_CALL_TICKS, SYSTEM_CALL_GETPID = 9, 8
 """Of two calls that the probe `interposed` makes, the one that its policy allows and the one that it forbids."""
 
-E_PERMISSION, E_FORMAT = KernelError.E_PERMISSION, KernelError.E_FORMAT
+E_FORMAT = KernelError.E_FORMAT
 
-EntryOf = Callable[[Machine, str], int]
+NULL_CALLS = Every(("ticks", "parameter", "parameter's text", "spawn of a program that is not there", "getpid"))
+CALLS = Every(
+    (
+        *("sleep", "the ticks that passed meanwhile", "write", "yield", "memory_map", "memory_map of the same page"),
+        *("memory_unmap", "wait without a child", "getpid"),
+    )
+)
+"""What the role `registers` of probes/interposed.c asks for: all but getpid is allowed."""
+
+REGISTERS = ["EBX", "ECX", "EDX", "ESI", "EDI", "EBP", "ESP", "DS, ES, FS or GS"]
+FLAGS = {0x400: "DF", 0x4000: "NT", 0x40000: "AC"}
+
+
+NO_CALLS = [
+    number
+    for first, last in (
+        *((19, 31), (50, 63), (64, 83), (256, 274), (0x10009, 0x10009), (0x20000000, 0x20000012)),
+        *((0x40000009, 0x40000009), (0x7FFFFFFF, 0x80000012), (0xFFFFFFC0, 0xFFFFFFFF)),
+    )
+    for number in range(first, last + 1)
+]
+"""The numbers that the role `numbers` of probes/filer.c tries."""
 
 
 def check_is_in_monitor(machine: Machine) -> None:
     """The processor is in ring 2, in PrivUser code, on a stack that ring 3 cannot touch."""
     now = machine.registers()
-    assert now.cpl == 2
-    assert now.cs.selector == PRIVUSER_CODE
+    must(now.cpl, 2, "the monitor's entry is executed in ring")
+    must(hex(now.cs.selector), hex(PRIVUSER_CODE), "the monitor's entry is executed with CS")
     top = now.ss.base + now.esp & 0xFFFFFFFF
-    assert PRIVUSER_START < top <= PRIVUSER_END, f"the stack pointer is {top:#x}: not on a PrivUser stack"
+    assert PRIVUSER_START < top <= PRIVUSER_END, f"the monitor's entry has ESP {top:#010x}, which is no PrivUser stack"
     stack = machine.walk(top - 4)
-    assert stack.present
-    assert stack.writable
-    assert not stack.user
+    usable = stack.present and stack.writable and not stack.user
+    assert usable, f"the monitor's entry has a stack that is not there, cannot be written, or is ring 3's too: {stack}"
 
 
-def named(word: int) -> str:
-    """What a call returned: the error's name, or the number."""
-    return KernelError(word).name if word in tuple(KernelError) else f"{word:#x}"
-
-
-def check_are_denied(report: Report, *keys: str) -> None:
-    """These calls of the probe, by the names that it reports them with, returned E_PERMISSION."""
-    for key in keys:
-        assert report[key] == E_PERMISSION, f"{key}: {named(report[key])} in place of E_PERMISSION"
-
-
-def stops(machine: Machine, *places: int) -> int:
-    """Run to the first of these places; returns which."""
-    points = [machine.breakpoint(place) for place in places]
-    while True:
-        stop = machine.run()
-        if stop.address in places:
-            break
-    for point in points:
-        point.remove()
+def stops(machine: Machine, awaited: str, *places: int) -> int:
+    """Run to the first of these places, which are what `awaited` says; returns which."""
+    with contextlib.ExitStack() as points:
+        for place in places:
+            points.enter_context(machine.breakpoint(place))
+        while (stop := machine.run(awaited)).address not in places:
+            pass
     return stop.address
-
-
-def privuser_pages(machine: Machine) -> dict[int, tuple[int, bool, bool]]:
-    """Each page of PrivUser: its frame, whether it may be written, whether ring 3 may touch it."""
-    pages = machine.mappings(start=PRIVUSER_START, end=PRIVUSER_END)
-    return {page.virtual: (page.physical, page.writable, page.user) for page in pages}
 
 
 @graded(
@@ -86,17 +102,27 @@ def test_a_system_call_of_ring_3_arrives_at_the_monitor_in_ring_2(boot: Boots, e
     entry = entry_of(machine, "interposed")
     trap, returned = (machine.symbol(f"trap_{place}", "interposed") for place in ("instruction", "returned"))
     for number in (SYSTEM_CALL_TICKS, SYSTEM_CALL_GETPID) * 4:
-        machine.run_to(trap, program="interposed")
-        assert machine.registers().cpl == 3
-        assert machine.registers().eax == number
-        assert stops(machine, entry, returned) == entry, "the call came back, and the monitor was never asked"
+        call = f"an int 0x80 of the program for {system_call_name(number)}"
+        come_to(machine, trap, "interposed", f"the place of {call}")
+        must(machine.registers().cpl, 3, f"{call} is made in ring")
+        must(machine.registers().eax, number, f"{call} is made with EAX")
+        came = stops(machine, f"the monitor's entry, after {call},", entry, returned)
+        assert came == entry, f"{call} came back, and the monitor's entry was not executed in between"
         check_is_in_monitor(machine)
-        assert stops(machine, entry, returned) == returned, "the monitor was entered twice for one call"
-        assert machine.registers().cpl == 3
-        assert (machine.registers().eax == E_PERMISSION) == (number == SYSTEM_CALL_GETPID)
-    report = machine.finish()
-    assert report["performed"] == report["denied"] == 4
-    assert report["nonce"] == machine.nonce
+        came = stops(machine, f"the return of {call}", entry, returned)
+        assert came == returned, f"{call} made the monitor's entry be executed twice"
+        must(machine.registers().cpl, 3, f"{call} comes back to ring")
+        result = machine.registers().eax
+        if number == SYSTEM_CALL_GETPID:
+            must(result, E_PERMISSION, f"{call}, which the policy forbids, came back with")
+        allowed = number == SYSTEM_CALL_GETPID or result < FIRST_ERROR
+        assert allowed, f"{call}, which the policy allows, came back with an error, {in_words(result)}"
+    must_report(
+        machine,
+        performed=(4, "of four allowed calls (ticks), the number that returned no error is"),
+        denied=(4, "of four forbidden calls (getpid), the number that returned E_PERMISSION is"),
+        nonce=(machine.nonce, "after its calls the program reports, in place of its number,"),
+    )
 
 
 @graded(
@@ -110,12 +136,22 @@ def test_a_mediated_call_gives_and_leaves_what_the_kernels_would(boot: Boots) ->
     """Allowed calls work as ever; all registers but EAX keep their values, DF, NT and AC too, DS and ES are good to be
     used, and TF shows nothing of ring 2. Null selectors and DF are nothing to the monitor.
     """
-    report = boot("interposed", role="registers").finish()
-    assert report.all("no_segments") == [5, 5], "of five calls with null selectors in DS and ES, some went wrong"
-    assert report.all("right") == [9, 9], "of the nine calls, some gave another result than the kernel's"
-    assert report["changed"] == 0, "registers changed: bit 0 to 7 stand for EBX ECX EDX ESI EDI EBP ESP DS-GS"
-    assert report["flags_changed"] == 0
-    assert report["traced"] == 1
+    null = "of mediated calls made with null selectors in DS and ES"
+    report = must_report(
+        boot("interposed", role="registers"),
+        null=(NULL_CALLS, f"{null}, these gave what they must:"),
+        null_df=(NULL_CALLS, f"{null} and with DF set, these gave what they must:"),
+        plain=(CALLS, "of mediated calls, these gave what they must:"),
+        odd=(CALLS, "of mediated calls made with DF, NT and AC set, these gave what they must:"),
+        **GAVE_UP,
+    )
+    changed = " and ".join(name for bit, name in enumerate(REGISTERS) if report["changed"] >> bit & 1)
+    assert not changed, f"some mediated calls came back to the program with another value in {changed}"
+    flags = " and ".join(name for bit, name in FLAGS.items() if report["flags_changed"] & bit)
+    assert not flags, f"some mediated calls came back to the program with another {flags}"
+    status = report["traced"]
+    assert status != HARMFUL, f"{FORBIDDEN} made with TF set, came back with another result than E_PERMISSION"
+    must(ended(status), (ended(HARMLESS), ended(fault_status(1))), "a process that made a call with TF set ended")
 
 
 @graded(
@@ -130,15 +166,23 @@ def test_a_call_that_the_policy_does_not_allow_is_denied(boot: Boots) -> None:
     """
     machine = boot("interposed", role="forbidden", programs={"sealed": "sealed"}, files={"doomed": b"still here"})
     machine.send(b"a line for a forbidden read\n")
-    report = machine.finish()
-    check_are_denied(report, "getpid", "kill", "delete", "shutdown", "open")
-    number = report["sealed"]
-    assert number == HARMLESS, f"a call without a bit in `calls` was not E_PERMISSION: number {number:#x}"
-    assert report["victim"] == 77, "the victim of a kill that was denied did not live to its own end"
-    assert report["nonce"] == machine.nonce
-    files = read_filesystem(filesystem_of(machine.disk()))
-    assert "doomed" in files
-    assert "planted" not in files
+    without = "for which the domain has no bit in `calls`,"
+    report = must_report(
+        machine,
+        getpid=denied(f"getpid, {without}"),
+        kill=denied(f"kill, {without}"),
+        delete=denied(f"delete_file, {without}"),
+        shutdown=denied(f"shutdown, {without}"),
+        open=denied(f"open_file, {without}"),
+        **GAVE_UP,
+    )
+    answered = report["sealed"]
+    call = system_call_name(answered) if answered < 64 else "some system call"
+    assert answered == HARMLESS, f"{call}, {without} was not answered with an error (E_PERMISSION)"
+    must(ended(report["victim"]), ended(77), "a process that another one, whose policy forbids it, tried to kill ended")
+    must(report["nonce"], machine.nonce, "after its calls the program reports, in place of its number,")
+    expect_file(machine, "doomed", b"still here", "the policy forbids every call to delete it")
+    expect_file(machine, "planted", None, "the policy forbids create_file and link_file")
 
 
 @graded(
@@ -152,13 +196,21 @@ def test_what_is_no_call_is_denied(boot: Boots, entry_of: EntryOf) -> None:
     whose every bit is set; calls that there are still work.
     """
     machine = boot("filer", role="numbers", guest_seconds=4)
-    machine.run_to("numbers_begin", program="filer")
-    machine.run_to(entry_of(machine, "filer"))
+    come_to(machine, "numbers_begin", "filer", "the first call with a number that there is not")
+    machine.run_to(
+        entry_of(machine, "filer"), awaited="the monitor's entry, after a call with a number that there is not,"
+    )
     check_is_in_monitor(machine)
-    report = machine.finish()
-    assert report["denied"] == report["numbers"] > 60
-    assert report["ticks"] < 0x80000000
-    assert report["nonce"] == machine.nonce
+    calls = [f"system call {number_in_words(number)}, which is no program's," for number in NO_CALLS]
+    with told_of_the_last(machine, "a program made system calls from {} on, which are no program's"):
+        report = must_report(
+            machine,
+            taken=refused(calls),
+            nonce=(machine.nonce, "after its calls the program reports, in place of its number,"),
+            **GAVE_UP,
+        )
+    ticks = report["ticks"]
+    assert ticks < FIRST_ERROR, f"ticks, after calls with numbers that there are not, returned {in_words(ticks)}"
 
 
 @graded(
@@ -169,10 +221,17 @@ def test_what_is_no_call_is_denied(boot: Boots, entry_of: EntryOf) -> None:
 )
 def test_ten_thousand_places_to_call_from_make_no_difference(boot: Boots) -> None:
     """An `int 0x80` at 10,000 random addresses, on the stack too, is mediated like the library's own."""
-    report = boot("interposed", role="places", a=10_000, guest_seconds=4).finish()
-    assert report["denied"] == 10_000
-    assert report["performed"] == 625
-    assert report["stack"] == E_PERMISSION
+    calls = f"{FORBIDDEN} was called by an int 0x80 at each of 10,000 random addresses"
+    must_report(
+        boot("interposed", role="places", a=10_000, guest_seconds=4),
+        denied=(10_000, f"{calls}; the number of these calls that returned E_PERMISSION is"),
+        performed=(
+            625,
+            "ticks, which is allowed, was called at 625 of them; the number that returned no error is",
+        ),
+        stack=denied(f"{FORBIDDEN} called by an int 0x80 on the stack,"),
+        **GAVE_UP,
+    )
 
 
 @graded(
@@ -187,11 +246,15 @@ def test_a_jump_into_the_middle_of_a_stub_gets_nowhere(boot: Boots) -> None:
     """
     programs = {"interposed": "interposed", "plain": "plain"}
     machine = boot("plain", role="jumps", a=64, programs=programs, guest_seconds=6)
-    report = machine.finish()
-    assert report["mediated"] == HARMLESS
-    assert report["tried"] == 128
-    assert report["alive"] == 0, "the process that no jump should have killed is dead"
-    assert report["status"] == KILLED_STATUS
+    jumps = "128 processes jumped into the library's stubs, with a forbidden kill's registers"
+    must_report(
+        machine,
+        tried=(128, f"{jumps}; the number of them that came to an end is"),
+        alive=(0, f"{jumps}; after that the victim's own parent killed it, which returned"),
+        status=(KILLED_STATUS, f"{jumps}; after that the victim, which its own parent killed, ended", ended),
+        mediated=(HARMLESS, f"{jumps}; after that a process that checks whether it is mediated ended", ended),
+        **GAVE_UP,
+    )
 
 
 @graded(
@@ -204,20 +267,21 @@ def test_mediation_begins_before_the_first_instruction(boot: Boots, entry_of: En
     """A forbidden call in the place of the program's very first instruction comes to the monitor and is denied."""
     machine = boot("interposed", role="first")
     entry = entry_of(machine, "interposed")
-    machine.run_to("_start", program="interposed")
+    come_to(machine, "_start", "interposed", "a mediated program's first instruction")
     start = machine.registers()
-    assert start.cpl == 3
+    must(start.cpl, 3, "a mediated program begins in ring")
     machine.set_register("eax", SYSTEM_CALL_GETPID)
     machine.set_register("eip", machine.symbol("trap_instruction", "interposed"))
     returned = machine.symbol("trap_returned", "interposed")
-    assert stops(machine, entry, returned) == entry, "the call came back, and the monitor was never asked"
+    call = f"{FORBIDDEN} made in the place of a program's first instruction,"
+    came = stops(machine, f"the monitor's entry, after {call}", entry, returned)
+    assert came == entry, f"{call} came back, and the monitor's entry was not executed in between"
     check_is_in_monitor(machine)
-    machine.run_to(returned, program="interposed")
-    assert machine.registers().eax == E_PERMISSION
+    come_to(machine, returned, "interposed", f"the return of {call}")
+    must(machine.registers().eax, E_PERMISSION, f"{call} returned")
     machine.set_register("eip", start.eip)
     machine.set_register("eax", start.eax)
-    report = machine.finish()
-    assert report["nonce"] == machine.nonce
+    must_report(machine, nonce=(machine.nonce, f"after {call} the program reports, in place of its number,"))
 
 
 @graded(
@@ -233,15 +297,24 @@ def test_fifty_threads_are_mediated_at_the_same_time(boot: Boots, entry_of: Entr
     machine = boot("interposed", role="threads", guest_seconds=4)
     entry = entry_of(machine, "interposed")
     stacks = set()
-    for _ in range(10):
-        machine.run_to("thread_begins", program="interposed")
-        machine.run_to(entry)
-        check_is_in_monitor(machine)
-        stacks.add(machine.registers().esp >> 12)
-    report = machine.finish()
-    assert report["ended"] == report["slept"] == 50
-    assert report["denied"] == 100
-    assert len(stacks) >= 8, f"the monitor ran on {len(stacks)} stacks for 10 threads"
+
+    def look_at_ten(machine: Machine) -> None:
+        for _ in range(10):
+            come_to(machine, "thread_begins", "interposed", "the first call of each of ten threads")
+            machine.run_to(entry, awaited="the monitor's entry, after a thread's first call,")
+            check_is_in_monitor(machine)
+            stacks.add(machine.registers().esp >> 12)
+
+    fifty = "of fifty threads that made calls at the same time"
+    must_report(
+        machine,
+        look_at_ten,
+        ended=(50, f"{fifty}, the number that ended with their own status, and had their own argument, is"),
+        denied=(100, f"{fifty}, each made two that the policy forbids; the number that returned E_PERMISSION is"),
+        slept=(50, f"{fifty}, the number whose sleep took as long as it must is"),
+        **GAVE_UP,
+    )
+    assert len(stacks) >= 8, f"for ten threads that were in it at the same time the monitor ran on {len(stacks)} stacks"
 
 
 @graded(
@@ -256,12 +329,21 @@ def test_children_are_mediated_or_not_born(boot: Boots) -> None:
     """
     files = {"escape": program(boot.build.probes["plain"])}
     machine = boot("interposed", role="children", programs={"plain": "plain"}, files=files)
-    report = machine.finish()
-    assert report["child"] == HARMLESS
-    check_are_denied(report, "unmediated", "from_disk", "of_the_tree")
-    assert report["lives"] == 0
-    assert report["denied"] == E_PERMISSION
-    assert report["again"] == HARMLESS
+    performed: dict[int | None, str] = {
+        HARMFUL: f"in a mediated process's child, or that one's child, {FORBIDDEN} was performed"
+    }
+    without = "of a program without a PrivUser"
+    must_report(
+        machine,
+        child=(HARMLESS, "a mediated process's child, or that one's child, ended with", performed),
+        unmediated=denied(f"spawn, by a mediated process, {without} that is in the archive,"),
+        from_disk=denied(f"spawn, by a mediated process, {without} that is on the disk,"),
+        of_the_tree=denied(f"spawn, by a mediated process, {without} (spin),"),
+        lives=(0, f"spawn, by a mediated process, {without}, was an error; the number of these that run is"),
+        denied=denied(f"after these spawns {FORBIDDEN}"),
+        again=(HARMLESS, "after these spawns a mediated process's child ended with", performed),
+        **GAVE_UP,
+    )
 
 
 @graded(
@@ -282,9 +364,16 @@ def test_a_program_whose_entry_lies_is_not_started(boot: Boots) -> None:
         f"liar{number}": honest[: header.start(1)] + lie.to_bytes(4, "little") + honest[header.end(1) :]
         for number, lie in enumerate(lies)
     }
-    report = boot("plain", role="liars", files={**files, "honest": honest}).finish()
-    assert report.all("liar") == [E_FORMAT] * 4
-    assert report["honest"] == HARMLESS
+    spawn = "spawn, of a program whose system_call_entry is"
+    must_report(
+        boot("plain", role="liars", files={**files, "honest": honest}),
+        liar0=(E_FORMAT, f"{spawn} in ring 3's code, returned"),
+        liar1=(E_FORMAT, f"{spawn} in PrivUser, but not in its code, returned"),
+        liar2=(E_FORMAT, f"{spawn} in the kernel, returned"),
+        liar3=(E_FORMAT, f"{spawn} 0, returned"),
+        honest=(HARMLESS, "a process of the same program, with its own system_call_entry, ended", ended),
+        **GAVE_UP,
+    )
 
 
 @graded(
@@ -299,65 +388,22 @@ def test_a_monitor_that_loops_can_be_killed(boot: Boots, entry_of: EntryOf) -> N
     """
     machine = boot("plain", role="killer", programs={"interposed": "interposed"}, guest_seconds=4)
     entry = entry_of(machine, "interposed")
-    machine.run_to(entry)
+    machine.run_to(entry, awaited="the monitor's entry, after a program's first call,")
     check_is_in_monitor(machine)
     place = machine.walk(entry).physical
-    assert place is not None
+    assert place is not None, "the monitor's entry is executed on a page that is not there"
     machine.write_physical(place, b"\xeb\xfe")  # jmp $
-    report = machine.finish()
-    assert report.all("killed") == [0, 0]
-    assert report.all("status") == [KILLED_STATUS, KILLED_STATUS]
-    assert 8 <= report["ticks"] <= 60
-    assert report["mediated"] == HARMLESS
-
-
-@graded(
-    stage=1,
-    points=2,
-    handout="deputy",
-    usually="the monitor passes a pointer on in ring 2, where the kernel lets PrivUser be named",
-)
-def test_the_monitors_memory_is_no_buffer(boot: Boots) -> None:
-    """Whatever call is given PrivUser memory for a buffer, wholly, in part or around the end of memory, is refused, and
-    nothing of it is printed or written; ordinary buffers right beside it are good.
-    """
-    machine = boot("borders", role="buffers")
-    secret = b"treasure %08x" % (machine.nonce ^ 0xFFFFFFFF)
-    machine.run_to("buffers_begin", program="borders")
-    place = machine.walk(machine.symbol("treasure", "borders")).physical
-    assert place is not None
-    machine.write_physical(place, secret)
-    report = machine.finish()
-    assert report["refusals"] == report["attempts"] >= 40
-    assert secret not in machine.serial, "what lies in PrivUser was printed"
-    assert machine.read_physical(place, len(secret)) == secret, "PrivUser memory was written"
-    assert report["wait"] == report["pid"], "a wait with a bad pointer must not forget the child"
-    assert report["status"] == HARMLESS
-    assert report["nonce"] == machine.nonce
-    assert report["border"] >= 1
-    assert report["denied"] == E_PERMISSION
-
-
-@graded(
-    stage=1,
-    points=1,
-    handout="deputy",
-    usually="the monitor passes memory_map and memory_unmap on without a look at the range",
-)
-def test_nothing_is_mapped_over_the_monitor(boot: Boots) -> None:
-    """Mapping, unmapping or growing memory over PrivUser, holes included, is refused as a whole; memory next to it is
-    the program's.
-    """
-    machine = boot("borders", role="maps")
-    machine.run_to("maps_begin", program="borders")
-    before = privuser_pages(machine)
-    report = machine.finish()
-    assert report["refusals"] == report["attempts"] == 11
-    assert report["below"] == report["above"] == 0
-    assert report["kept"] == machine.nonce
-    assert report["code"] == E_PERMISSION, "the program's code can be unmapped, and other code mapped in its place"
-    assert report["denied"] == E_PERMISSION
-    assert before.items() <= privuser_pages(machine).items(), "pages of PrivUser are gone, or are others"
+    monitor, function = "a process whose monitor never returns", "a process whose PrivUser function never returns"
+    must_report(
+        machine,
+        restless=(0, f"kill, of {monitor}, returned"),
+        restless_end=(KILLED_STATUS, f"{monitor}, and which was killed, ended", ended),
+        endless=(0, f"kill, of {function}, returned"),
+        endless_end=(KILLED_STATUS, f"{function}, and which was killed, ended", ended),
+        ticks=(range(8, 61), "two sleeps of 4 ticks, each beside a process that loops in ring 2, took in ticks"),
+        mediated=(HARMLESS, "after that a process that checks whether it is mediated ended", ended),
+        **GAVE_UP,
+    )
 
 
 @graded(
@@ -371,10 +417,20 @@ def test_only_ring_3_of_mediated_processes_is_mediated(boot: Boots) -> None:
     ever, in turns with mediated ones.
     """
     machine = boot("interposed", role="own_calls")
-    report = machine.finish()
-    assert report["same"] == 1, "PrivUser code asked for its process id, and got another answer"
-    assert report["sum"] == (machine.nonce >> 8) + 9
-    assert report["denied"] == E_PERMISSION
-    report = boot("plain", role="mixed", programs={"interposed": "interposed"}).finish()
-    assert report["own"] == 20
-    assert report.all("mediated") == [HARMLESS] * 3
+    must_report(
+        machine,
+        same=(1, "PrivUser code, which may ask the kernel itself, called getpid once; the calls that gave its id are"),
+        sum=((machine.nonce >> 8) + 9, "a privcall that adds four numbers returned"),
+        denied=denied(f"after a privcall {FORBIDDEN}"),
+        **GAVE_UP,
+    )
+    turns = "a process that checks whether it is mediated, in turns with one without a PrivUser, ended"
+    must_report(
+        boot("plain", role="mixed", programs={"interposed": "interposed"}),
+        own=(
+            20,
+            "of 20 getpid calls of a process without a PrivUser, beside mediated ones, those that worked are",
+        ),
+        **{f"mediated{number}": (HARMLESS, turns, ended) for number in range(3)},
+        **GAVE_UP,
+    )

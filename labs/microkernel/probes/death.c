@@ -184,6 +184,7 @@ static int stale(void)
     letter_write(&letter, 8);
     probe_report("old", old);
     probe_report("new", new);
+    probe_report("grown", new / ENDPOINT_SLOTS > old / ENDPOINT_SLOTS);
     probe_report("send", (uint32_t)ipc_send(old, &letter, IPC_NONBLOCKING));
     probe_report("call", (uint32_t)ipc_call(old, &letter, IPC_NONBLOCKING));
     probe_report("reply", (uint32_t)ipc_reply(old, &letter));

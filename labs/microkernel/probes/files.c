@@ -207,18 +207,19 @@ static int write_through_death(void)
 /* Kills the file server a times. */
 static int killed(void)
 {
-    uint32_t right = 0, waited = 0, longest = 0, others = 0;
+    uint32_t kills = 0, reads = 0, waited = 0, longest = 0, others = 0;
     int endpoint = ipc_service(SERVICE_FILE);
     for (uint32_t i = 0; i < crew.a; i++) {
         uint32_t pid = 0;
         crew_find("file_server", &pid);
-        right += kill(pid) == OK;
-        right += retried(read_poem, &waited) == BIG;
+        kills += kill(pid) == OK;
+        reads += retried(read_poem, &waited) == BIG;
         longest = waited > longest ? waited : longest;
         others += ipc_service(SERVICE_FILE) != endpoint;
         endpoint = ipc_service(SERVICE_FILE);
     }
-    probe_report("right", right);
+    probe_report("kills", kills);
+    probe_report("reads", reads);
     probe_report("longest", longest);
     probe_report("new_endpoints", others);
     probe_finish();

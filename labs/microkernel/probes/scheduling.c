@@ -374,8 +374,8 @@ static int restarted(void)
         sleep(1);
         endpoint = ipc_service(SERVICE_SCHEDULER);
     }
-    probe_report("old", old);
     probe_report("new", (uint32_t)endpoint);
+    probe_report("another", endpoint != (int)old);
     probe_report("after", ticks() - start);
     scheduler_is_back();
     start = ticks() + CREW_LEAD;

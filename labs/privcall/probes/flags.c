@@ -17,7 +17,9 @@
 
 enum { LENGTH = 16, FILES_SECRET = 1 };
 
-static uint8_t source[LENGTH + 1], target[LENGTH + 1];
+/* With room before, where a copy ends up that goes downwards. */
+static uint8_t sources[3 * LENGTH], targets[3 * LENGTH];
+static uint8_t *const source = sources + LENGTH, *const target = targets + LENGTH;
 
 /* What the call is made with. */
 uint32_t flags_given, es_given, fs_given, gs_given;
@@ -72,7 +74,7 @@ static uint32_t copy_once(uint32_t expected)
 {
     uint32_t right = 0;
 
-    for (uint32_t i = 0; i < sizeof source; i++) {
+    for (uint32_t i = 0; i < LENGTH + 1; i++) {
         source[i] = (uint8_t)(role.nonce + i * 7);
         target[i] = 0;
     }

@@ -1,19 +1,20 @@
-"""What this lab's tests share: where PrivUser is, how secrets get there from outside, how children ended, in words."""
+"""What this lab's tests share: where PrivUser is, how secrets get there from outside, how its programs come to an end.
+
+What they demand of results and of processes' ends, and the sentences that say so, are in `demands`.
+"""
 
 from __future__ import annotations
 
 import random
 import re
 import struct
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from grader.machine import Machine
-from grader.machine.diagnosis import EXCEPTIONS
-from grader.machine.report import Report
 from grader.machine.symbols import SymbolTable
-from grader.testing.kernel_error import KILLED_STATUS, KernelError, fault_status
+from grader.testing.kernel_error import fault_status
 
 KBASE = 0xC0000000
 PRIVUSER_START, PRIVUSER_END, PRIVUSER_STACK_SIZE = 0xA0000000, 0xA0400000, 8192
@@ -22,6 +23,9 @@ PAGE = 4096
 
 DONE = 539
 """The exit status of a child that nothing has stopped (ROLE_DONE of probes/roles.h)."""
+
+BEGINNING = "the beginning of a program with a PrivUser"
+"""What a test awaits at first."""
 
 FILES_SECRET = 0x539
 """What `calls_secret` of the probe `calls` is where the grader plants nothing."""
@@ -85,52 +89,16 @@ def plant(machine: Machine, symbol: str, program: str, data: bytes, cr3: int | N
 def expect_out_of_reach(machine: Machine, cr3: int | None = None) -> None:
     """Fail when ring 3 can reach a page of PrivUser, or when there is none."""
     pages = machine.mappings(cr3, start=PRIVUSER_START, end=PRIVUSER_END)
-    assert pages, "there is no page of PrivUser"
+    assert pages, "a process of a program with a PrivUser has no page between 0xa0000000 and 0xa0400000"
     for page in pages:
-        assert not page.user, f"ring 3 can reach a page of PrivUser: {page}"
+        assert not page.user, (
+            f"ring 3 can reach PrivUser's page at {page.virtual:#010x}: the page tables give it U/S = 1"
+        )
 
 
 def word(value: int) -> bytes:
     """A 32-bit number as it lies in memory."""
     return (value & 0xFFFFFFFF).to_bytes(4, "little")
-
-
-def in_words(status: int) -> str:
-    """An exit status, or what a system call or a privcall returned, as a person would say it."""
-    signed = status - (1 << 32) if status >> 31 else status
-    if status == KILLED_STATUS:
-        return "killed"
-    if -(256 + 32) < signed <= -256:
-        vector = -signed - 256
-        return f"vector {vector} ({EXCEPTIONS.get(vector, 'reserved')})"
-    if status == DONE:
-        return "nothing stopped it"
-    if signed in range(-16, 0):
-        return KernelError(status).name
-    return f"{signed} ({status:#x})" if signed > 9 or signed < 0 else str(signed)
-
-
-def ended_by_fault(status: int) -> bool:
-    """Whether an exit status tells of an exception."""
-    return status in map(fault_status, range(32))
-
-
-def expect(report: Report, what: str, wanted: Mapping[str, int | Collection[int]]) -> None:
-    """Fail with a sentence that names each attempt that ended otherwise than it must."""
-    wrong = []
-    for key, right in wanted.items():
-        allowed = (right,) if isinstance(right, int) else tuple(right)
-        for value in report.all(key) or [report[key]]:
-            if value not in allowed:
-                wrong.append(f"{key}: {in_words(value)}, wanted {' or '.join(map(in_words, allowed))}")
-    assert not wrong, f"{what}: {'; '.join(wrong)}"
-
-
-def expect_error(report: Report, what: str, keys: Iterable[str]) -> None:
-    """Fail with a sentence that names each call which did not return an error of the kernel's."""
-    wrong = [f"{key} returned {in_words(value)}" for key in keys for value in report.all(key) or [report[key]]
-             if value not in set(KernelError)]  # fmt: skip
-    assert not wrong, f"{what}: {'; '.join(wrong)}"
 
 
 def faults_in_privuser(serial: bytes) -> list[tuple[str, int, str]]:
@@ -142,12 +110,12 @@ def expect_fault_lines(serial: bytes, program: str, wanted: Sequence[tuple[int, 
     """Fail with the first line about a fault that is not as it must be. `wanted`: (vector, exception) of each."""
     lines = [line.decode("ascii", "replace") for line in serial.splitlines() if line.startswith(b"fault:")]
     for number, (vector, name) in enumerate(wanted):
-        said = lines[number] if number < len(lines) else "nothing more"
+        said = f"'{lines[number]}'" if number < len(lines) else "nothing"
         right = f"({program}) vector {vector} ({name}) in PrivUser"
-        exact = re.fullmatch(rf"fault: process \d+ {re.escape(right)}", said)
-        assert exact, f"of a fault in ring 2 the console says {said!r}, wanted 'fault: process <pid> {right}'"
+        exact = re.fullmatch(rf"'fault: process \d+ {re.escape(right)}'", said)
+        assert exact, f"of a fault in ring 2 the console says {said} instead of 'fault: process <pid> {right}'"
     more = lines[len(wanted) :]
-    assert not more, f"the console tells of a fault that nobody made: {more[0]!r}"
+    assert not more, f"the console tells of a fault that no process had: '{more[0]}'"
     expect_no_address(serial)
 
 
@@ -155,7 +123,7 @@ def expect_no_address(serial: bytes) -> None:
     """Fail when the kernel has printed a number that is an address in PrivUser. What probes report is drawn."""
     for line in serial.splitlines():
         shown = not line.startswith(b"probe ") and _ADDRESS.search(line)
-        assert not shown, f"the console shows an address in PrivUser: {line.decode('ascii', 'replace')!r}"
+        assert not shown, f"the console shows an address in PrivUser: '{line.decode('ascii', 'replace')}'"
 
 
 def mix(secret: int, a: int, b: int, c: int, d: int) -> int:
