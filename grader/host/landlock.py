@@ -4,9 +4,11 @@
 
 It stands in for bubblewrap where no user namespace may be made (see sandbox.py), and is a program of its own because
 the rules hold for whoever sets them. Below a `read` path files can be read and run; below a `write` path they can be
-made, changed and removed as well; nothing else on any file system can be opened. What is not there is passed over. As
-far as the kernel knows it (from 6.7, 6.12), the command also cannot connect by TCP, reach abstract sockets, or signal
-anybody outside. It never sees other processes' memory, environment or descriptors. Those that it inherits stay usable.
+made, changed and removed as well; nothing else on any file system can be opened, listed or removed. (Whether a file is
+there, how large it is and of which mode can be asked, and its owner can change its mode.) What is not there is passed
+over. As far as the kernel knows it (from 6.7, 6.12), the command also cannot connect by TCP, reach abstract sockets, or
+signal anybody outside. It never sees other processes' memory, environment or descriptors. Those that it inherits stay
+usable.
 
 The numbers are those of linux/landlock.h, the rules those of the kernel's Documentation/userspace-api/landlock.rst.
 """
@@ -18,6 +20,10 @@ import os
 import stat
 import struct
 import sys
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable  # not at run time: it is started anew for each command
 
 CREATE_RULESET, ADD_RULE, RESTRICT_SELF = 444, 445, 446  # the same on all of Linux's newer architectures
 VERSION_FLAG = 1
@@ -79,19 +85,25 @@ def _allow(rules: int, path: str, wanted: int) -> None:
     os.close(place)
 
 
+def command(reading: Iterable[str], writing: Iterable[str]) -> list[str]:
+    """The beginning of a command line that is confined to these paths. The command follows."""
+    paths = [*(f"read:{path}" for path in reading), *(f"write:{path}" for path in writing)]
+    return [os.path.realpath(sys.executable), "-I", "-S", __file__, *paths, "--"]
+
+
 def main(words: list[str]) -> int:
     """Confine, then become the command. Returns only when that is not possible."""
     end = words.index("--")
     paths: dict[str, list[str]] = {"read": [], "write": []}
     for kind, _, path in (word.partition(":") for word in words[:end]):
         paths[kind].append(path)
-    command = words[end + 1 :]
+    argv = words[end + 1 :]
     # Found now: afterwards Python itself may no longer be able to open its own modules.
-    places = [command[0]] if "/" in command[0] else [f"{folder}/{command[0]}" for folder in os.get_exec_path()]
-    program = next((place for place in places if os.access(place, os.X_OK)), command[0])
+    places = [argv[0]] if "/" in argv[0] else [f"{folder}/{argv[0]}" for folder in os.get_exec_path()]
+    program = next((place for place in places if os.access(place, os.X_OK)), argv[0])
     try:
         confine(paths["read"], paths["write"])
-        os.execv(program, command)
+        os.execv(program, argv)
     except (NoLandlock, OSError) as reason:
         print(f"landlock: {program}: {reason}", file=sys.stderr)
     return NOT_STARTED

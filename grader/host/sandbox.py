@@ -15,15 +15,14 @@ Where bubblewrap is missing or user namespaces are forbidden (a default Docker c
 `Sandbox.warning` says so, the limits and the change of user remain, Landlock (see landlock.py) lets a command open no
 more than the tools and a folder of its own, and whoever calls decides what to do. In a container the container is the
 sandbox then, if KERNELIST_CONTAINED=1 says that it is one: nothing is guessed from the look of things. What remains
-open there: a command sees other processes' command lines, UDP if the container has a network, and, should it get code
-of its own to run, may leave a process behind until the container ends. So a container is for one hand-in.
+open there: a command sees other processes' command lines and whether a file exists, and, should it get code of its own
+to run, can change modes of files, use UDP if the container has a network, and leave a process behind until the
+container ends. So a container is for one hand-in.
 """
 
 from __future__ import annotations
 
-import contextlib
 import functools
-import itertools
 import os
 import re
 import resource
@@ -36,7 +35,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO
 
+from grader.host import landlock
 from grader.host.conversation import Completed, converse, end
+from grader.host.users import NOBODY, new_user, own_processes
 from grader.paths import Project
 
 __all__ = ["Bind", "Completed", "Limits", "Sandbox", "end", "unsandboxed"]
@@ -49,8 +50,6 @@ SYSTEM_FOLDERS = ("bin", "sbin", "lib", "lib32", "lib64", "libx32")
 """Links into /usr on most systems, folders of their own on others."""
 SYSTEM_FILES = ("/etc/ld.so.cache", "/etc/alternatives")
 SHARED_MEMORY_BYTES = 8 << 20
-FIRST_USER = 1_000_000_000  # far from any user that a system gives out
-NOBODY = 65534
 # Where there is no setpriv: whoever watches ends what runs on after the grader, and is itself gone a second later.
 WATCHED = """
 p=$$
@@ -61,7 +60,6 @@ exec "$@"
 LIMITED = 'ulimit -c 0; ulimit -t "$0"; ulimit -f "$1"; ulimit -n "$2"; ulimit -v "$3" 2>/dev/null; shift 3; exec "$@"'
 # Who dies before its command has asked to die with it leaves it to another parent: then there is nothing to be run.
 WITH_ITS_PARENT = '[ "$PPID" = "$0" ] && exec "$@"'
-_job = itertools.count()
 
 
 @dataclass(frozen=True)
@@ -248,8 +246,8 @@ def _with_bubblewrap() -> Sandbox | str:
 
 def _without_bubblewrap(reason: str) -> Sandbox:
     """What can be done for a command without privileges: Landlock, where it works."""
-    landlock = _is_locked(Sandbox(False, "", landlock=True))
-    locked = replace(unsandboxed(reason, "limits and Landlock" if landlock else "limits"), landlock=landlock)
+    works = _is_locked(Sandbox(False, "", landlock=True))
+    locked = replace(unsandboxed(reason, "limits and Landlock" if works else "limits"), landlock=works)
     if os.environ.get(CONTAINED) != "1":
         return locked
     if locked.landlock:
@@ -280,8 +278,7 @@ def _landlocked(tools: Sequence[str], folder: Path | None) -> list[str]:
     )  # never solutions, hidden tests
     reading = ["/usr", *(f"/{name}" for name in SYSTEM_FOLDERS), *SYSTEM_FILES, *outside]
     writing = ["/dev/null", "/dev/zero", "/dev/urandom", *([str(folder)] if folder is not None else [])]
-    program = [os.path.realpath(sys.executable), "-I", "-S", str(Path(__file__).with_name("landlock.py"))]
-    return [*program, *(f"read:{path}" for path in reading), *(f"write:{path}" for path in writing), "--"]
+    return landlock.command(reading, writing)
 
 
 def _bubblewrap(
@@ -355,7 +352,7 @@ def _limited(limits: Limits) -> list[str]:
     if shutil.which("prlimit", path=SYSTEM_PATH) is None:
         numbers = (limits.cpu_seconds, limits.file_size >> 9, limits.open_files, limits.address_space >> 10)
         return ["/bin/sh", "-c", LIMITED, *map(str, numbers)]
-    processes = limits.processes if os.getuid() == 0 else limits.processes + _own_processes()
+    processes = limits.processes if os.getuid() == 0 else limits.processes + own_processes()
     wanted = {
         "as": (limits.address_space, resource.RLIMIT_AS),
         "cpu": (limits.cpu_seconds, resource.RLIMIT_CPU),
@@ -381,40 +378,6 @@ def _as_user(user: int) -> list[str]:
     if os.getuid() == 0:
         words += [f"--reuid={user}", f"--regid={user}", "--clear-groups", "--bounding-set=-all"]
     return [*words, "--pdeathsig=KILL", "--", "/bin/sh", "-c", WITH_ITS_PARENT, str(os.getpid())]
-
-
-def new_user() -> int:
-    """A user id for one command when we are root: nobody else's, as far as the ids of this machine reach."""
-    serial = (os.getpid() % (1 << 22)) * 64 + next(_job) % 64
-    first, count = _user_range()
-    return first + serial % count if count else NOBODY
-
-
-@functools.cache
-def _user_range() -> tuple[int, int]:
-    """First and number of the user ids to take from; in a container there may be only 65536 of them."""
-    try:
-        rows = [[int(word) for word in line.split()] for line in Path("/proc/self/uid_map").read_text().splitlines()]
-    except OSError:
-        return NOBODY, 0
-    for inside, _, count in rows:
-        if inside <= FIRST_USER and inside + count >= FIRST_USER + (1 << 28):
-            return FIRST_USER, 1 << 28
-    for inside, _, count in rows:
-        if inside <= 20000 and inside + count >= 60000:
-            return 20000, 40000
-    return NOBODY, 0
-
-
-@functools.cache
-def _own_processes() -> int:
-    """How many threads this user runs now (once per process: the limit may be generous, not absent)."""
-    total = 0
-    for entry in Path("/proc").glob("[0-9]*"):
-        with contextlib.suppress(OSError):
-            if entry.stat().st_uid == os.getuid():
-                total += len(os.listdir(entry / "task"))  # noqa: PTH208 - ten times faster, on thousands of threads
-    return total
 
 
 def _end_all_of(user: int) -> None:

@@ -20,7 +20,7 @@ PREFIXES = ("i686-linux-gnu-", "i686-elf-")
 CROSS_TOOLS = ("gcc", "as", "ld", "ar", "objcopy")
 MAKES = ("gmake", "make")
 """GNU make's names: beside an older one, as on macOS, it is called gmake."""
-TOOLS = ("nasm", "tar")
+TOOLS = ("nasm", "make", "tar")
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ def look_for_toolchain(platform: str, path: str, wanted: str = "") -> Toolchain:
     which = functools.partial(programs.which, platform=platform, path=path)
     cross = next((prefix for prefix in prefixes if which(prefix + "gcc")), prefixes[0])
     found = {name: which(name) for name in (*(cross + tool for tool in CROSS_TOOLS), *TOOLS)}
-    found["make"] = programs.first(MAKES, platform=platform, path=path)
+    found["make"] = programs.first(MAKES, platform=platform, path=path)  # the newer one, where there are two
     missing = [name for name, place in found.items() if place is None]
     if missing:
         raise Ungradable(f"not installed: {', '.join(missing)} (./lab doctor says how to get them)")

@@ -124,6 +124,7 @@ def tests(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder.mkdir()
     (folder / "test_demo.py").write_text(TESTS)
     (folder / "shared.py").write_text(SHARED)
+    (folder.parent / "conftest.py").write_text("raise SystemExit('what lies above a lab is not for its workers')\n")
     return folder
 
 

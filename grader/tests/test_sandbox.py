@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from grader.host import sandbox as sandbox_module
-from grader.host.sandbox import Bind, Limits, Sandbox, _detect, end, new_user, tool_folders, unsandboxed
+from grader.host.sandbox import Bind, Limits, Sandbox, _detect, end, tool_folders, unsandboxed
+from grader.host.users import NOBODY, new_user
 
 HERE = Sandbox.detect()
 needs_sandbox = pytest.mark.skipif(not HERE.active, reason=HERE.warning)
@@ -286,7 +287,7 @@ def test_without_a_sandbox_limits_and_user_remain(tmp_path: Path) -> None:
 def test_each_command_has_a_user_of_its_own() -> None:
     """So that quotas are not shared."""
     users = {new_user() for _ in range(10)}
-    assert len(users) == 10 or users == {sandbox_module.NOBODY}
+    assert len(users) == 10 or users == {NOBODY}
 
 
 def test_tools_outside_of_usr_are_found(tmp_path: Path) -> None:
