@@ -219,7 +219,11 @@ table and a plot beside the literature's figures.
 
 _PROVE = """\
 Grade every answer the project has: the starter must get 0, each stage:K exactly the points of stages 1..K, the
-reference all, and each mutant must fail exactly the tests it names, with the same verdicts in every run.
+reference all, and each mutant must fail exactly the tests it names, with the same verdicts in every run. What a failed
+test says must be a sentence that a student understands, not Python's words.
+
+  ./lab prove boot --answer 'mutant:checks_*'       some answers
+  ./lab prove boot --messages                       what each wrong answer gives a student to read
 """
 
 

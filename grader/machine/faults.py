@@ -28,6 +28,9 @@ __all__ = [
 class MachineStopped(Exception):
     """The guest stopped, or never came to where it was awaited. `str()` begins with one sentence that says why."""
 
+    report = ""
+    """The key of the probe's report that never came, if a test awaited one."""
+
     def __init__(self, diagnosis: Diagnosis) -> None:
         super().__init__(diagnosis.text())
         self.diagnosis = diagnosis
@@ -63,6 +66,9 @@ class GuestLeft(MachineStopped):
 
 class NotAsRequired(AssertionError):
     """What the test looked for in the machine is not there, or its two witnesses disagree: the test fails."""
+
+    report = ""
+    """The key of the probe's report that is wrong or missing, if it is about one."""
 
 
 class UnreadableMemory(NotAsRequired):

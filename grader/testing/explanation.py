@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from grader.machine.machine import Machine
 
 SERIAL_LINES = 12
+TABLE_LINES_MAX = 60
+"""Lines of a test in which a report's line is looked for, from the call of `must_report` on."""
+
 NO_REASON = "no reason was given"
 
 _COMPARED = re.compile(r"^assert (?P<seen>\S.{0,120}?) == (?P<expected>\S.{0,120})$")
@@ -67,12 +70,17 @@ def _sentence(text: str) -> str:
 
 
 def place(failure: pytest.ExceptionInfo[BaseException]) -> str:
-    """The line of the test that failed, with its source: `test_rendezvous.py:17: assert ...`."""
+    """The line of the test that failed, with its source: `test_rendezvous.py:17: assert ...`; of a table of reports,
+    that of the report.
+    """
+    report = getattr(failure.value, "report", "")
     for entry in reversed(failure.traceback):
         path = Path(str(entry.path))
         if path.name.startswith("test_"):
-            number = entry.lineno + 1
-            return f"{path.name}:{number}: {linecache.getline(str(path), number).strip()}"
+            lines = [line.strip() for line in linecache.getlines(str(path))]
+            called = range(entry.lineno, min(entry.lineno + TABLE_LINES_MAX, len(lines)))
+            at = next((place for place in called if report and lines[place].startswith(f"{report}=")), entry.lineno)
+            return f"{path.name}:{at + 1}: {lines[at]}"
     return ""
 
 

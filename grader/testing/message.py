@@ -25,7 +25,7 @@ _PYTHON = (
     (re.compile(r"(?:^|: )assert\b|\bAssertionError\b"), "it is a failed assertion in Python's words"),
     (re.compile(r"<[\w.]+(?: object at |: )|\b[A-Z]\w*\([\w']+="), "it shows a Python object"),
     (re.compile(r"\b[A-Z]\w*(?:Error|Exception)\b"), "it names an exception of Python's"),
-    (re.compile(r"\b(?:True|False|None)\b"), "it shows a constant of Python's"),
+    (re.compile(r"\b(?:True|False|None(?! of))\b"), "it shows a constant of Python's"),
     (re.compile(r"[=!<>]=|\w\[['\"]|[\[({]['\"]"), "it is written in Python's syntax"),
     (re.compile(r"(?<![\w,.])\d{8,}\b"), "it shows a machine word in decimal: errors have names"),
 )
@@ -43,7 +43,7 @@ class Unexpected(NotAsRequired):
         self.wanted = wanted
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Every:
     """As the wanted value of a word of bits: one for each of `names`, from bit `first` on, all of them set."""
 
@@ -54,7 +54,9 @@ class Every:
         return word == (1 << len(self.names)) - 1 << self.first
 
     def seen(self, word: int) -> str:
-        """Which bits are set, in words."""
+        """Which bits are set, in words; or the word, when it has others too (an error)."""
+        if word >> self.first >> len(self.names):
+            return in_words(word)
         there = [name for bit, name in enumerate(self.names, self.first) if word >> bit & 1]
         clear = [name for name in self.names if name not in there]
         few, what = ("only", there) if len(there) < len(clear) else ("all but", clear)

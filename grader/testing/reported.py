@@ -41,20 +41,22 @@ def must_report(machine: Machine, meanwhile: Callable[[Machine], object] | None 
         if meanwhile is not None:
             meanwhile(machine)
         ending = True
-        report = machine.finish(lambda: _missed(so_far(machine), wanted))
+        report = machine.finish(lambda: _missed(so_far(machine), wanted)[1])
     except MachineStopped as stopped:
         report = so_far(machine)
         _judge(report, wanted)
+        stopped.report, missed = _missed(report, wanted)
         if not (ending and isinstance(stopped, Hang)):
-            _add(stopped, sentence(_missed(report, wanted)))
+            _add(stopped, sentence(missed))
         raise
     except NotAsRequired:
         if ending:
             _judge(so_far(machine), wanted)
         raise
     _judge(report, wanted)
-    if any(key not in report for key, told in wanted.items() if not isinstance(told, str)):
-        raise NotAsRequired(f"{_missed(report, wanted)}, though the probe came to its end")
+    key, missed = _missed(report, wanted)
+    if key:
+        raise _about(key, NotAsRequired(f"{missed}, though the probe came to its end"))
     return report
 
 
@@ -79,30 +81,35 @@ def _judge(report: Report, wanted: Mapping[str, Wanted]) -> None:
             _compare(report, key, told[0], told[1], told[2] if len(told) == 3 else {})
     for key, told in wanted.items():
         if key in report and isinstance(told, str):
-            raise NotAsRequired(f"{told} {in_words(report[key], result=True)}, and the test could go no further")
+            said = f"{told} {in_words(report[key], result=True)}, and the test could go no further"
+            raise _about(key, NotAsRequired(said))
 
 
 def _compare(
     report: Report, key: str, value: object, clause: str, words: Callable[[int], str] | Mapping[Any, str]
 ) -> None:
-    if not isinstance(words, Mapping):
-        must(report[key], value, clause, words)
-        return
-    if report.signed(key) in words:
-        raise NotAsRequired(words[report.signed(key)])
-    must(report[key], value, clause)
+    if isinstance(words, Mapping) and report.signed(key) in words:
+        raise _about(key, NotAsRequired(words[report.signed(key)]))
+    try:
+        must(report[key], value, clause, None if isinstance(words, Mapping) else words)
+    except NotAsRequired as error:
+        raise _about(key, error) from None
 
 
-def _missed(report: Report, wanted: Mapping[str, Wanted]) -> str:
-    """What never came, as a clause: of the first report that is missing."""
+def _about(key: str, error: NotAsRequired) -> NotAsRequired:
+    error.report = key
+    return error
+
+
+def _missed(report: Report, wanted: Mapping[str, Wanted]) -> tuple[str, str]:
+    """What never came: the key of the first report that is missing, and a clause. Without a key when none is."""
     for key, told in wanted.items():
         if key not in report and not isinstance(told, str):
             sentences = told[2] if len(told) == 3 and isinstance(told[2], Mapping) else {}
-            never = (
-                f"{told[1].removesuffix(' ended')} never ended" if told[1].endswith(" ended") else f"{told[1]} nothing"
-            )
-            return sentences.get(None, never)
-    return "the probe's end, after its last report, never came"
+            clause = told[1].removesuffix(" ended")
+            never = f"{told[1]} nothing" if clause == told[1] else f"{clause} never ended"
+            return key, sentences.get(None, never)
+    return "", "the probe's end, after its last report, never came"
 
 
 def _add(stopped: MachineStopped, missed: str) -> None:

@@ -66,7 +66,7 @@ class Outcome:
     """One sentence: what went wrong; empty for a pass."""
     expected: str = ""
     seen: str = ""
-    """What the assertion saw, in Python's words."""
+    """The test's line that failed, and below it what it saw."""
     serial: str = ""
     """The last lines that the machine wrote on its serial line."""
     machine: str = ""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from grader.testing.kernel_error import KILLED_STATUS, KernelError, fault_status
-from grader.testing.message import Unexpected, fault, in_words, must, sentence
+from grader.testing.message import Every, Unexpected, at_least, at_most, fault, in_words, must, sentence
 
 E_DEAD, E_INVALID = KernelError.E_DEAD, KernelError.E_INVALID
 
@@ -69,12 +69,46 @@ def test_messages_that_are_pythons_are_found(message: str, why: str) -> None:
         "A send to the endpoint of a dead process returned 0 (success) instead of E_DEAD.",
         "The return of both never came within 2 s of guest time (12,345,678 instructions): the machine is idle.",
         "process_create ran in ring 0, at 0xc0101234, not in ring 3.",
+        "None of the three processes was ever woken by it.",
+        "The kernel panicked: ipc.c:102: this must hold: error == OK. A call to a killed process returned nothing.",
         "on Bochs: The process server's pages are not there: 0x00401000 -> nothing.",
     ],
 )
 def test_sentences_are_let_through(message: str) -> None:
     """Names, rings, addresses and numbers as people write them."""
     assert fault(message) == ""
+
+
+@pytest.mark.parametrize(
+    ("word", "seen"),
+    [
+        (0b0000, "none"),
+        (0b0010, "only a"),
+        (0b0110, "all but c"),
+        (0b0111, "all but c"),
+        (0xFFFFFFF1, "E_DEAD"),
+    ],
+)
+def test_a_word_of_bits_is_said_by_their_names(word: int, seen: str) -> None:
+    """The shorter of those that are set and those that are not."""
+    with pytest.raises(Unexpected) as failure:
+        must(word, Every(("a", "b", "c"), first=1), "of three, refused were")
+    assert (failure.value.seen, failure.value.wanted) == (seen, "all 3")
+    must(0b1110, Every(("a", "b", "c"), first=1), "of three, refused were")
+
+
+def test_ranges_are_wanted_in_words() -> None:
+    """What is in them is right."""
+    for seen, wanted, said in (
+        (3, at_least(8), "3 instead of 8 or more"),
+        (9, at_most(8), "9 instead of 8 or less"),
+        (1, range(32, 65), "1 instead of 32 to 64"),
+        (0xFFFFFFF1, range(64, 1 << 31), "E_DEAD instead of 64 or more"),
+    ):
+        with pytest.raises(Unexpected, match=said):
+            must(seen, wanted, "processes that were started numbered")
+    must(8, at_least(8), "it was")
+    must(8, at_most(8), "it was")
 
 
 def test_a_sentence_begins_and_ends_as_one() -> None:

@@ -21,7 +21,7 @@ import signal
 import time
 from pathlib import Path
 
-from shared import ANSWER
+from shared import ANSWER, judge
 from grader.faults import Ungradable
 from grader.builds.image import ImageError
 from grader.machine.faults import NotAsRequired
@@ -49,6 +49,15 @@ def test_fails():
 def test_returns():
     """A system call does not return what it must."""
     must(0, KernelError.E_DEAD, "a send to a dead process returned")
+
+
+@graded(stage=1, points=2)
+def test_reports():
+    """A probe's report is wrong."""
+    judge(
+        sent=0,
+        woken=1,
+    )
 
 
 @graded(stage=2, points=2)
@@ -96,6 +105,17 @@ def test_waits():
         Path(os.environ["SIGN"]).write_text("cleaned")
 '''
 
+SHARED = """
+from grader.machine.faults import NotAsRequired
+
+ANSWER = 0x539
+
+def judge(**reports):
+    error = NotAsRequired("a process slept on, which a send was to wake")
+    error.report = "woken"
+    raise error
+"""
+
 
 @pytest.fixture(scope="module")
 def tests(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -103,7 +123,7 @@ def tests(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("a lab with blanks") / "tests"
     folder.mkdir()
     (folder / "test_demo.py").write_text(TESTS)
-    (folder / "shared.py").write_text("ANSWER = 0x539\n")
+    (folder / "shared.py").write_text(SHARED)
     return folder
 
 
@@ -155,13 +175,18 @@ def test_whose_fault_it_is(pool: Pool, test: str, verdict: Verdict, message: str
 
 
 def test_a_failure_names_its_line(pool: Pool) -> None:
-    """A student reads the test: file, line, and what was compared."""
+    """A student reads the test: file, line, and what was compared; of a table of reports, the line of the one that is
+    wrong.
+    """
     outcome = run(pool, "test_fails")
     assert outcome.expected == "1337"
     assert "test_demo.py:" in outcome.seen and "assert ANSWER + 1 == 0x539" in outcome.seen
     outcome = run(pool, "test_returns")
     assert outcome.expected == "E_DEAD"
     assert "test_demo.py:" in outcome.seen and outcome.seen.endswith("\n0 (success)")
+    outcome = run(pool, "test_reports")
+    assert outcome.message == "A process slept on, which a send was to wake."
+    assert "test_demo.py:" in outcome.seen and outcome.seen.endswith(": woken=1,")
 
 
 def test_a_test_can_be_run_again_with_another_seed(pool: Pool) -> None:

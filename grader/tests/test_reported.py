@@ -62,9 +62,14 @@ def panic(_missed: str) -> KernelPanic:
 
 def said(machine: Guest, meanwhile: Callable[[Machine], object] | None = None) -> str:
     """The first line of the failure, which is what a student reads."""
+    return str(failed(machine, meanwhile)).split("\n")[0]
+
+
+def failed(machine: Guest, meanwhile: Callable[[Machine], object] | None = None) -> NotAsRequired | MachineStopped:
+    """The failure."""
     with pytest.raises((NotAsRequired, MachineStopped)) as failure:
         must_report(cast(Machine, machine), meanwhile, **WANTED)
-    return str(failure.value).split("\n")[0]
+    return cast(NotAsRequired | MachineStopped, failure.value)
 
 
 def test_all_as_wanted() -> None:
@@ -106,6 +111,15 @@ def test_a_probe_that_gave_up_says_why() -> None:
     """Unless something that it reported before was wrong already."""
     assert said(Guest(send=E_DEAD, no_spawn=0xFFFFFFFA)) == "a spawn returned E_FULL, and the test could go no further"
     assert said(Guest(send=0, no_spawn=0xFFFFFFFA)).startswith("a send to a dead process returned 0")
+
+
+@pytest.mark.parametrize("stopped", [None, hang, panic])
+def test_a_failure_names_its_report(stopped: Callable[[str], Exception] | None) -> None:
+    """So that the line of the test's table can be shown: of the one that is wrong, or that never came."""
+    assert failed(Guest(stopped, send=0)).report == "send"
+    assert failed(Guest(stopped, send=E_DEAD, order=0x12, woken=0)).report == "woken"
+    assert failed(Guest(stopped, send=E_DEAD)).report == "order"
+    assert failed(Guest(stopped, no_spawn=0xFFFFFFFA)).report == "no_spawn"
 
 
 def test_what_a_test_does_meanwhile_is_judged_as_well() -> None:

@@ -100,7 +100,7 @@ def test_a_failure_on_one_is_a_failure_and_says_on_which(here: Pool) -> None:
     """The second is not asked when the first failed already."""
     outcome = run(here, "test_disagree")
     assert (outcome.verdict, outcome.witness) == (Verdict.FAILED, Witness.BOCHS)
-    assert outcome.message.startswith("on Bochs: a limit was not obeyed")
+    assert outcome.message.startswith("on Bochs: A limit was not obeyed.")
     assert run(here, "test_neither").message.startswith("on QEMU: ")
 
 

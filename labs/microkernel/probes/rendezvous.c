@@ -101,8 +101,10 @@ static int receive_from(void)
     crew_start("sender", 1, start + 3); /* Y, who waits from tick 3 on */
     sleep_until(start + 5);
     uint32_t got = receive_key(x); /* Y is there, X is not yet: letter 2 */
+    probe_report("order", got);    /* so far: one of the three may never come back */
     sleep(2);
     got = got << 4 | receive_key(x); /* Y has waited longer than X: letter 4 */
+    probe_report("order", got);
     got = got << 4 | receive_key(ENDPOINT_ANY);
     probe_report("order", got);
     probe_report("tick", ticks() - start);

@@ -392,7 +392,7 @@ def test_a_servers_crimes_end_the_server_alone(boot: Boots) -> None:
         alive_before=(
             crimes,
             f"{criminal}: it was there and served before",
-            {None: f"{criminal}, and a client waits on"},
+            {None: f"{criminal}: after one its client waits on"},
         ),
         dead_after=(crimes, f"{criminal}: its client was told E_DEAD after"),
         alive_at_last=(0, "a server was started anew after its last crime; a call to it then returned"),

@@ -86,7 +86,7 @@ def test_a_buffer_that_vanishes_while_its_owner_waits_is_noticed(boot: Boots) ->
         caller=(WORDS, f"a caller that called again {gone} got right, of 14 words,", first_wait("for a reply")),
         notified=(
             WORDS,
-            f"a notification, to a process that asked again {gone}, brought",
+            f"a process that was notified again {gone} ended with",
             first_wait("for a notification"),
         ),
         received=(WORDS, "of 14 words of a sender whose buffer went away, maybe sent again, the receiver got right"),
@@ -227,7 +227,7 @@ def test_a_stale_endpoint_never_means_the_slots_next_process(boot: Boots) -> Non
     stale = "the endpoint of a dead process, whose slot another process has now,"
     report = played(
         boot("death", role="stale", guest_seconds=6),
-        slot_not_reused="none of 160 processes, one after the other, got the slot of one that had ended: they were",
+        slot_not_reused="of 160 processes, one after the other, those that came into the slot of an ended one were",
         old=(ENDPOINTS, "the sender of a process's first message was"),
         new=(ENDPOINTS, "the sender of a later process's first message was"),
         grown=(1, "the next process in the slot got a higher generation:", {0: same}),

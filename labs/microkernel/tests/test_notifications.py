@@ -20,7 +20,7 @@ CHANGED = names(
         *("DF", "", "", "", "NT", "", "", "", "AC"),
     ]
 )
-"""What a report of probes/registers.c says of registers and flags."""
+"""The bits of a report of probes/registers.c."""
 
 
 @graded(
@@ -126,6 +126,11 @@ def test_a_storm_of_interrupts_loses_no_wake_up(boot: Boots) -> None:
     )
 
 
+def changed(word: int) -> str:
+    """What a report of probes/registers.c says of registers and flags."""
+    return "unknown, since its messages did not arrive" if word >> 31 else CHANGED(word)
+
+
 @graded(
     stage=1,
     points=1,
@@ -142,7 +147,7 @@ def test_all_registers_but_eax_are_preserved(boot: Boots) -> None:
             "the registers that system calls changed in the partner of a conversation, EAX aside, were",
             CHANGED,
         ),
-        changed=(0, "the registers that system calls changed in the process that began it, EAX aside, were", CHANGED),
+        changed=(0, "the registers that system calls changed in the process that began it, EAX aside, were", changed),
     )
 
 
@@ -165,7 +170,7 @@ def test_a_programs_flags_do_not_disturb_the_kernel(boot: Boots) -> None:
             "with DF, NT and AC set, the registers and flags that system calls changed in the partner were",
             CHANGED,
         ),
-        flags_changed=(0, "the flags of its own that a program lost or got in system calls were", CHANGED),
+        flags_changed=(0, "the flags of its own that a program lost or got in system calls were", changed),
     )
 
 
@@ -215,7 +220,7 @@ def test_a_timer_interrupt_anywhere_in_a_send_does_no_harm(boot: Boots) -> None:
 
 def instructions_of_a_send(machine: Machine) -> list[int]:
     """Step through the kernel's part of one send: the address of each different instruction, in their order."""
-    machine.run_to("sweep_round", program="rendezvous")
+    machine.run_to("sweep_round", program="rendezvous", awaited="the second send to a receiver that waits")
     while machine.eip() < KERNEL:
         machine.step()
     places = [0]
