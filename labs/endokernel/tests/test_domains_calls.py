@@ -13,6 +13,7 @@ from mediated import (
     PART,
     EntryOf,
     Start,
+    arrive,
     denied,
     told_of_the_last,
 )
@@ -105,7 +106,7 @@ def test_a_callee_has_its_own_stack_and_sees_nothing_of_its_caller(boot_domains:
     machine = boot_domains("modules", role="patterns", a=3)
     look = machine.symbol("entry_look", "modules")
     for domain in (1, 2, 3):
-        machine.run_to(look, program="modules", awaited=f"the entry that a domain call to domain {domain} names")
+        arrive(machine, look, "modules", f"the entry that a domain call to domain {domain} names")
         check_view(machine, domain)
         now = machine.registers()
         begins = f"an entry of domain {domain} begins"

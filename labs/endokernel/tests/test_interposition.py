@@ -16,6 +16,7 @@ from mediated import (
     PRIVUSER_END,
     PRIVUSER_START,
     EntryOf,
+    arrive,
     come_to,
     denied,
     ended,
@@ -203,9 +204,7 @@ def test_what_is_no_call_is_denied(boot: Boots, entry_of: EntryOf) -> None:
     """
     machine = boot("filer", role="numbers", guest_seconds=4)
     come_to(machine, "numbers_begin", "filer", "the first call with a number that there is not")
-    machine.run_to(
-        entry_of(machine, "filer"), awaited="the monitor's entry, after a call with a number that there is not,"
-    )
+    arrive(machine, entry_of(machine, "filer"), None, "the monitor's entry, after a call with such a number,")
     check_is_in_monitor(machine)
     calls = [f"system call {number_in_words(number)}, which is no program's," for number in NO_CALLS]
     with told_of_the_last(machine, "a program made system calls from {} on, which are no program's"):
@@ -394,7 +393,7 @@ def test_a_monitor_that_loops_can_be_killed(boot: Boots, entry_of: EntryOf) -> N
     """
     machine = boot("plain", role="killer", programs={"interposed": "interposed"}, guest_seconds=4)
     entry = entry_of(machine, "interposed")
-    machine.run_to(entry, awaited="the monitor's entry, after a program's first call,")
+    arrive(machine, entry, None, "the monitor's entry, after a program's first call,")
     check_is_in_monitor(machine)
     place = machine.walk(entry).physical
     assert place is not None, "the monitor's entry is executed on a page that is not there"
