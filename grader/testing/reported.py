@@ -106,8 +106,8 @@ def _missed(report: Report, wanted: Mapping[str, Wanted]) -> tuple[str, str]:
     for key, told in wanted.items():
         if key not in report and not isinstance(told, str):
             sentences = told[2] if len(told) == 3 and isinstance(told[2], Mapping) else {}
-            what = told[1]
-            never = f"{what.removesuffix(' ended')} never ended" if what.endswith(" ended") else f"{what} nothing"
+            clause = told[1].removesuffix(" ended")
+            never = f"{told[1]} nothing" if clause == told[1] else f"{clause} never ended"
             return key, sentences.get(None, never)
     return "", "the probe's end, after its last report, never came"
 

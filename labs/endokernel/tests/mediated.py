@@ -11,7 +11,7 @@ from grader.builds.filesystem539 import CorruptFilesystem, read_filesystem
 from grader.builds.image import filesystem_of
 from grader.machine import Machine
 from grader.machine.diagnosis import an_exception
-from grader.machine.faults import MachineStopped
+from grader.machine.faults import MachineStopped, ProbeEnded
 from grader.testing.kernel_error import KILLED_STATUS, KernelError, faults_vector
 from grader.testing.message import in_words
 from grader.testing.reported import so_far
@@ -138,3 +138,12 @@ def place_of(machine: Machine, symbol: str, program: str) -> int:
 def come_to(machine: Machine, where: str | int, program: str, awaited: str) -> None:
     """Run to a place of a program's, which is what `awaited` says."""
     machine.run_to(where, program=program, awaited=awaited)
+
+
+def arrive(machine: Machine, where: int, program: str | None, awaited: str) -> None:
+    """The same, where nothing that the probe reports would tell why it ends before."""
+    try:
+        machine.run_to(where, program=program, awaited=awaited)
+    except ProbeEnded as early:
+        said = f"{awaited} never came: the test's program went on to its end without it"
+        raise AssertionError(f"{said}\n{early}") from early
