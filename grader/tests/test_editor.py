@@ -156,7 +156,7 @@ def test_two_labs_may_share_modules_of_one_name(tmp_path: Path, monkeypatch: pyt
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "kernelist_shared.py").write_text(f"LAB = {folder.parent.name!r}\n")
         explorer._prefer(folder)
-        assert importlib.import_module("kernelist_shared").LAB == folder.parent.name
+        assert folder.parent.name == importlib.import_module("kernelist_shared").LAB
     del sys.modules["kernelist_shared"]
 
 
