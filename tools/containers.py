@@ -179,7 +179,7 @@ STUDENTS = {
 
 def student() -> Outcome:
     """The student's image on this checkout, which it may not write."""
-    words = ["docker", "run", "--rm", "--network=none", "-v", f"{TOP}:/work:ro", IMAGES["student"], "bash", "-c"]
+    words = ["docker", "run", "--rm", "--network=none", "-v", f"{TOP}:/course:ro", IMAGES["student"], "bash", "-c"]
     total = Outcome()
     for name, command in STUDENTS.items():
         finished = run([*words, command], quiet=True)

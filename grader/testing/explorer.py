@@ -55,23 +55,28 @@ def _lab_of(path: Path) -> str | None:
     return parts[0] if parts[1:2] == ("tests",) else None
 
 
+# What a lab's conftest.py imports when that file of tests is the one that was asked for.
+sys.path += map(str, sorted(LABS.glob("*/tests")))
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_make_collect_report(collector: pytest.Collector) -> Collecting:
     """What a lab's tests share in a module of their own is that lab's, whatever another lab calls its own."""
-    lab = _lab_of(collector.path) if isinstance(collector, pytest.Module) else None
-    if lab is None:
-        return (yield)
-    tests = str(LABS / lab / "tests")
-    before = set(sys.modules)
-    sys.path.insert(0, tests)
-    try:
-        return (yield)
-    finally:
-        sys.path.remove(tests)
-        for name in set(sys.modules) - before:
-            file = getattr(sys.modules[name], "__file__", None) or ""
-            if Path(file).parent == Path(tests) and not name.startswith("labs."):
-                del sys.modules[name]
+    lab = _lab_of(collector.path)
+    if lab is not None:
+        _prefer(LABS / lab / "tests")
+    return (yield)
+
+
+def _prefer(tests: Path) -> None:
+    if sys.path[0] == str(tests):
+        return
+    sys.path.remove(str(tests))
+    sys.path.insert(0, str(tests))
+    for name, module in list(sys.modules.items()):
+        file = Path(getattr(module, "__file__", None) or "/")
+        if "." not in name and file.parent != tests and _lab_of(file) is not None:
+            del sys.modules[name]
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)

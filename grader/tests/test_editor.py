@@ -6,6 +6,7 @@ one by one over the machine interface: a command that begins with a minus as it 
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
 import re
@@ -19,6 +20,7 @@ from typing import Any
 
 import pytest
 
+from grader.testing import explorer
 from grader.tests.test_cli import COMMAND, ENVIRONMENT
 from grader.tests.test_people import read_until
 
@@ -145,16 +147,26 @@ def explored(root: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(words, cwd=root, env=variables, capture_output=True, text=True, timeout=300, check=False)
 
 
+def test_two_labs_may_share_modules_of_one_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each lab's tests import their own, in one session of the explorer."""
+    monkeypatch.setattr(explorer, "LABS", tmp_path)
+    folders = [tmp_path / name / "tests" for name in ("one", "two")]
+    monkeypatch.setattr(sys, "path", [*sys.path, *map(str, folders)])
+    for folder in (*folders, folders[0]):
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "kernelist_shared.py").write_text(f"LAB = {folder.parent.name!r}\n")
+        explorer._prefer(folder)
+        assert folder.parent.name == importlib.import_module("kernelist_shared").LAB
+    del sys.modules["kernelist_shared"]
+
+
 def test_the_explorer_lists_every_labs_tests_and_runs_one_as_it_is_graded() -> None:
     """Beside the grader's own. The answer is the reference, which passes on both witnesses."""
     listed = explored(ROOT, "--collect-only")
     assert listed.returncode == 0, listed.stdout + listed.stderr
-    for name in (
-        "labs/boot/tests/test_uptime.py::test_an_unmapped_buffer_is_refused",
-        "labs/endokernel/tests/test_domains.py::test_",
-        "labs/privcall/tests/test_hardening.py::test_",
-        "grader/tests/test_editor.py::test_",
-    ):
-        assert name in listed.stdout
+    files = [*ROOT.glob("labs/*/tests/**/test_*.py"), Path(__file__)]
+    assert len(files) > 10
+    for file in files:
+        assert f"{file.relative_to(ROOT)}::test_" in listed.stdout
     run = explored(ROOT, "labs/boot/tests/test_uptime.py::test_an_unmapped_buffer_is_refused")
     assert run.returncode == 0 and "1 passed" in run.stdout, run.stdout
