@@ -83,6 +83,10 @@ def _parser() -> Parser:
     _answer(grade)
     grade.add_argument("--only", metavar="TEST", action="append", default=[], help="only this test; a glob; repeatable")
     grade.add_argument("--step", metavar="N", type=_step, help="of a test that sweeps over instructions, step N alone")
+    grade.add_argument(
+        "--schedules", metavar="N", type=_schedules, default=0, help="and under N timer patterns, to find races (above)"
+    )
+    grade.add_argument("--schedule", metavar="S", default="", help="run under schedule S alone, as a failure names it")
     grade.add_argument("--json", metavar="FILE", help="write result.json (exists from the start, replaced at the end)")
     grade.add_argument("--html", metavar="DIR", help="write the report as one page, DIR/index.html")
     grade.add_argument("--junit", metavar="FILE", help="write JUnit XML")
@@ -114,6 +118,7 @@ def _parser() -> Parser:
     debug.add_argument("--witness", choices=["qemu", "bochs"], help="run TEST on this emulator alone")
     moment = "stop at step N of TEST's sweep, before anything is done there"
     debug.add_argument("--step", metavar="N", type=_step, help=moment)
+    debug.add_argument("--schedule", metavar="S", default="", help="run TEST under schedule S, as a failure names it")
     debug.add_argument("--editor", action="store_true", help="wait for an editor's GDB (.vscode/launch.json shows how)")
     _answer(debug)
     _seed(debug)
@@ -202,6 +207,14 @@ _GRADE = """\
 Build an answer, boot it, test it from outside the machine, and show the score board: points by stage and test, then
 each failure with what was required, what was seen on the serial line and in the machine, what it usually means, and
 the command that opens the moment in GDB. The same files get the same verdicts every time, on a busy computer too.
+
+The kernel's timer interrupts 100 times a second, which rarely falls into the few instructions where a race is lost.
+With --schedules N, each test whose requirement must hold wherever the timer interrupts is run N times more, each time
+with another period and another first moment, drawn from the seed; it stops at the first that fails, and names it.
+
+  ./lab grade microkernel --schedules 50                             when all tests pass, and before you hand in
+  ./lab grade microkernel --only test_fifo_among_senders --schedule 7f3a      the same run once more, exactly
+  ./lab debug microkernel test_fifo_among_senders --schedule 7f3a             GDB where it fails
 """
 
 _DEBUG = """\
@@ -251,6 +264,12 @@ def _sandbox(parser: Parser) -> None:
 def _step(text: str) -> int:
     if not text.isdecimal() or len(text) > 9:
         raise argparse.ArgumentTypeError(f"a step is a number from 0 on, not {text!r}")
+    return int(text)
+
+
+def _schedules(text: str) -> int:
+    if not text.isdecimal() or not 1 <= int(text) <= 10_000:
+        raise argparse.ArgumentTypeError(f"a number of schedules from 1 to 10,000 is wanted, not {text!r}")
     return int(text)
 
 

@@ -54,6 +54,8 @@ class Wanted:
     """The emulator to run the test on; all that it names when None."""
     step: int | None = None
     """Of a sweep, the step to stop at, whether the test fails there or not."""
+    schedule: str = ""
+    """The schedule to run the test under; empty: the ordinary run."""
 
 
 def debug(lab: Lab, build: Build, sandbox: Sandbox, wanted: Wanted, seed: str) -> int:
@@ -97,6 +99,7 @@ class _Debugger:
             seed,
             sandbox.active,
             step=wanted.step,
+            schedule=wanted.schedule,
             witness=wanted.witness,
             on_failure=self._failed,
             on_step=self._at_step if wanted.step is not None else None,
@@ -126,6 +129,8 @@ class _Debugger:
         """Raise WrongUse when the test does not run on the emulator that was asked for."""
         requirement = plugin.requirement_of(item)
         assert requirement is not None
+        if self._wanted.schedule and not requirement.schedules:
+            raise WrongUse(f"{item.name} does not run under schedules: what it requires depends on the timer")
         witness = self._wanted.witness
         if witness is not None and witness not in requirement.witnesses:
             names = " and ".join(other.label for other in requirement.witnesses)

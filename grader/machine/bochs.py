@@ -29,6 +29,7 @@ from grader.machine.diagnosis import LoggedException
 from grader.machine.emulator import Setup
 from grader.machine.faults import NotOnThisMachine
 from grader.machine.gdb_remote import Point, Signal, StopReply, StubError
+from grader.machine.preemption import Pattern
 from grader.machine.registers import Registers
 from grader.machine.witness import Witness
 
@@ -400,6 +401,10 @@ class Bochs:
     def raise_nmi(self) -> None:
         """A non-maskable interrupt."""
         self._state.raise_nmi()
+
+    def set_timer(self, pattern: Pattern) -> None:
+        """From now on the timer interrupts as the pattern says."""
+        raise NotOnThisMachine("schedules are QEMU's alone: Bochs's timer is the one that the guest programs")
 
     def feed(self, data: bytes) -> int:
         """Bytes for COM1's receiver, each given when the guest has taken the one before; how many were taken over."""

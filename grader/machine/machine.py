@@ -30,6 +30,7 @@ from grader.machine.execution import PROBE_END, Execution, Stop
 from grader.machine.faults import EmulatorGone, NotAsRequired, NotOnThisMachine
 from grader.machine.firmware import bios, option_rom
 from grader.machine.keyboard import scan_codes
+from grader.machine.preemption import Pattern
 from grader.machine.qemu import Qemu
 from grader.machine.report import ENTRY, LOG_MAX, Report, agreed, reports_in_memory, reports_on_console, unfinished_line
 from grader.machine.symbols import SymbolTable
@@ -39,6 +40,9 @@ __all__ = ["WALL_CAP", "Machine", "Stop"]
 
 WALL_CAP = 120.0
 """Seconds of wall-clock time that one call may run the guest before the test is ungradable."""
+
+PROGRAM_START = "_start"
+"""Where every program begins (kernel/user/start.asm)."""
 
 _FALSE_ALARMS_MAX = 1000  # other programs that come to the address of probe_finish
 
@@ -252,6 +256,18 @@ class Machine(Execution):
         """Raise interrupt request line 0 (timer) to 15, to be delivered before the next instruction that allows it."""
         self._interfered = True
         self._control.raise_irq(number)
+
+    def preempt(self, pattern: Pattern, program: str) -> None:
+        """From the first instruction of `program` on, the timer interrupts as the pattern says."""
+        address = self.symbol(PROGRAM_START, program)
+
+        def begin() -> None:
+            if self.runs_program(program, address):
+                start.remove()
+                self._control.set_timer(pattern)
+
+        self._interfered = True
+        start = self.observe(address, begin)
 
     def inject_nmi(self) -> None:
         """A non-maskable interrupt, before the next instruction."""

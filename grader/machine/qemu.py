@@ -19,6 +19,7 @@ from grader.machine.disk import DISK_NAME
 from grader.machine.emulator import Emulator
 from grader.machine.gdb_remote import GdbRemote, Point, Signal, StopReply, stop_reply
 from grader.machine.interrupts import Interrupter
+from grader.machine.preemption import Pattern, take_over
 from grader.machine.qmp import Qmp
 from grader.machine.registers import Registers, parse_registers
 from grader.machine.witness import Witness
@@ -267,6 +268,10 @@ class Qemu:
     def raise_nmi(self) -> None:
         """A non-maskable interrupt."""
         self._qmp.command("inject-nmi")
+
+    def set_timer(self, pattern: Pattern) -> None:
+        """From now on the timer interrupts as the pattern says."""
+        take_over(pattern, self._interrupter.read, self._interrupter.write)
 
     def feed(self, data: bytes) -> int:
         """Bytes for COM1's receiver; returns how many were taken, 0 when no more fit."""
