@@ -152,6 +152,8 @@ def _parser() -> Parser:
     again += "that are not the same to the instruction (default 1)"
     prove.add_argument("--runs", metavar="N", type=_count, default=1, help=again)
     prove.add_argument("--load", action="store_true", help="and once more beside two busy loops")
+    right = "and right answers (not the starter) pass every marked test of theirs under N schedules"
+    prove.add_argument("--schedules", metavar="N", type=_schedules, default=0, help=right)
     prove.add_argument("--extra", action="store_true", help="also the mutants for which others stand otherwise")
     prove.add_argument(
         "--answer",
@@ -230,7 +232,8 @@ table and a plot beside the literature's figures.
 
 _PROVE = """\
 Grade every answer the project has: the starter must get 0, each stage:K exactly the points of stages 1..K, the
-reference all, and each mutant must fail exactly the tests it names, with the same verdicts in every run.
+reference all, and each mutant must fail exactly the tests it names, with the same verdicts in every run. A mutant that
+is a race must pass them all in the ordinary run, and fail those it names under one of its schedules.
 """
 
 

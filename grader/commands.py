@@ -237,6 +237,7 @@ def prove(arguments: argparse.Namespace) -> int:
             answers=arguments.answer,
             progress=Progress(lambda text: watch.say(f"{name}: {text}"), watch.total, watch.step),
             extra=arguments.extra,
+            schedules=arguments.schedules,
         )
     proof_board.show(prover, Console(highlight=False))
     return GRADED if prover.sound else UNGRADABLE

@@ -60,8 +60,12 @@ class Exploration:
     @property
     def left(self) -> int:
         """Schedules that are to be awaited."""
-        passed = self._passed_in_a_row()
-        return 0 if passed in self._outcomes else len(self.schedules) - passed
+        return 0 if self.failure is not None else len(self.schedules) - self._passed_in_a_row()
+
+    @property
+    def failure(self) -> Outcome | None:
+        """The first run, by number, that is not a pass, when it is known to be the first."""
+        return self._outcomes.get(self._passed_in_a_row())
 
     @property
     def outcome(self) -> Outcome:
@@ -69,8 +73,8 @@ class Exploration:
         passed = self._passed_in_a_row()
         runs = [self.ordinary, *(self._outcomes[number] for number in range(passed))]
         last, count = self.ordinary, passed
-        if passed in self._outcomes:
-            last, count = self._outcomes[passed], passed + 1
+        if self.failure is not None:
+            last, count = self.failure, passed + 1
             runs.append(last)
         return replace(
             last,

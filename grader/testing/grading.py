@@ -44,6 +44,10 @@ SCHEDULES_IN_LIMIT = 50
 """Schedules of all tests that the same limit holds for once more."""
 
 
+RACE = "steps that belong together can be interrupted in between: what does the code there rely on meanwhile?"
+"""What a failure under a schedule usually means, whatever the test is about."""
+
+
 @dataclass(frozen=True)
 class Request:
     """What is to be graded, and how."""
@@ -230,6 +234,8 @@ def finished(lab: Lab, requirement: Requirement, outcome: Outcome, request: Requ
     """A line of the board: with the handout's place and, for a failure, the command that opens its moment."""
     if requirement.handout and "#" not in requirement.handout:
         requirement = replace(requirement, handout=f"labs/{lab.name}/README.md#{requirement.handout}")
+    if outcome.schedule and outcome.verdict is Verdict.FAILED:
+        requirement = replace(requirement, usually=RACE)
     if outcome.verdict is Verdict.PASSED or outcome.lasting:
         return Graded(requirement, outcome)
     return Graded(requirement, outcome, debug_command(lab.name, outcome, request))

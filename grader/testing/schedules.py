@@ -22,9 +22,9 @@ from grader.testing.verdict import Outcome, Verdict
 ORDINARY = ""
 """The name of the ordinary run, in which the timer is the kernel's own; a person calls it 0."""
 
-SHORTEST, LONGEST = 8_000, 200_000
-"""Instructions from one interrupt to the next. The shortest leaves a kernel that takes five times as many instructions
-for a tick as ours still half of the time; from the longest on, interrupts are rare enough in the ordinary run."""
+SHORTEST, LONGEST = 16_000, 200_000
+"""Instructions from one interrupt to the next. Even at the shortest a kernel that takes ten times as many instructions
+for a tick as ours has most of the time left; beyond the longest, interrupts are as rare as in the ordinary run."""
 
 SCHEDULES_MAX = 10_000
 """Schedules that a test can be asked to run under."""

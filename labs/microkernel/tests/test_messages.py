@@ -23,6 +23,7 @@ E_PERMISSION = KernelError.E_PERMISSION
     points=2,
     handout="rendezvous",
     usually="the send does not find the receiver that waits, or forgets to wake it",
+    schedules=True,
 )
 def test_a_waiting_receiver_gets_the_message(boot: Boots) -> None:
     """A receiver that waits is woken by the send, with the whole message and the sender's true endpoint."""
@@ -36,7 +37,13 @@ def test_a_waiting_receiver_gets_the_message(boot: Boots) -> None:
     assert report["endpoint"] // 64 >= 1
 
 
-@graded(stage=1, points=1, handout="rendezvous", usually="the send returns before anybody has received the message")
+@graded(
+    stage=1,
+    points=1,
+    handout="rendezvous",
+    usually="the send returns before anybody has received the message",
+    schedules=True,
+)
 def test_a_sender_that_comes_first_waits_for_its_receiver(boot: Boots) -> None:
     """A send returns only when the message was received: there are no buffers in between."""
     machine = boot("rendezvous", role="sender_first")
@@ -48,7 +55,13 @@ def test_a_sender_that_comes_first_waits_for_its_receiver(boot: Boots) -> None:
     assert report["waited"] == 1
 
 
-@graded(stage=1, points=1, handout="queues", usually="waiting senders are searched for by slot, or kept as a stack")
+@graded(
+    stage=1,
+    points=1,
+    handout="queues",
+    usually="waiting senders are searched for by slot, or kept as a stack",
+    schedules=True,
+)
 def test_waiting_senders_are_served_in_the_order_they_came(boot: Boots) -> None:
     """Who waited longest is received first, so that no sender can be overtaken for ever."""
     report = boot("rendezvous", role="order").finish()
@@ -61,6 +74,7 @@ def test_waiting_senders_are_served_in_the_order_they_came(boot: Boots) -> None:
     points=1,
     handout="queues",
     usually="receive looks at the first of the queue only, or takes anybody's message",
+    schedules=True,
 )
 def test_receiving_from_one_leaves_the_others_waiting(boot: Boots) -> None:
     """Receiving from X takes X's message, waits for X if need be, and keeps Y's for later."""
@@ -69,7 +83,13 @@ def test_receiving_from_one_leaves_the_others_waiting(boot: Boots) -> None:
     assert report["tick"] >= 8
 
 
-@graded(stage=1, points=1, handout="rendezvous", usually="the sender's field is copied from the sender's buffer")
+@graded(
+    stage=1,
+    points=1,
+    handout="rendezvous",
+    usually="the sender's field is copied from the sender's buffer",
+    schedules=True,
+)
 def test_the_sender_cannot_be_forged(boot: Boots) -> None:
     """The kernel writes who sent a message: neither send, call nor reply can pass for somebody else's."""
     report = boot("rendezvous", role="forged").finish()
@@ -84,6 +104,7 @@ def test_the_sender_cannot_be_forged(boot: Boots) -> None:
     points=1,
     handout="rendezvous",
     usually="IPC_NONBLOCKING is not looked at, or what was refused stays in a queue",
+    schedules=True,
 )
 def test_nonblocking_operations_never_wait(boot: Boots) -> None:
     """With IPC_NONBLOCKING an operation that would wait says E_BLOCKED, leaves nothing behind, and works when it
@@ -101,7 +122,7 @@ def test_nonblocking_operations_never_wait(boot: Boots) -> None:
     assert report["received"] == machine.nonce
 
 
-@graded(stage=1, points=2, handout="rendezvous", usually="the caller takes any message for the reply")
+@graded(stage=1, points=2, handout="rendezvous", usually="the caller takes any message for the reply", schedules=True)
 def test_a_call_returns_the_reply_of_the_process_it_was_sent_to(boot: Boots) -> None:
     """A call brings the request there and its reply back; a third process's message waits until it is asked for."""
     report = boot("calls", role="call").finish()
@@ -119,6 +140,7 @@ def test_a_call_returns_the_reply_of_the_process_it_was_sent_to(boot: Boots) -> 
     points=1,
     handout="rendezvous",
     usually="call is a send and then a receive: between the two the reply finds nobody",
+    schedules=True,
 )
 def test_a_caller_always_waits_when_the_reply_comes(boot: Boots) -> None:
     """Call is atomic: a server that replies at once, without waiting, always finds its caller ready for the reply."""
@@ -128,7 +150,11 @@ def test_a_caller_always_waits_when_the_reply_comes(boot: Boots) -> None:
 
 
 @graded(
-    stage=1, points=1, handout="rendezvous", usually="reply does not check that the caller waits for this very process"
+    stage=1,
+    points=1,
+    handout="rendezvous",
+    usually="reply does not check that the caller waits for this very process",
+    schedules=True,
 )
 def test_a_reply_reaches_only_a_caller_that_waits_for_it(boot: Boots) -> None:
     """A reply to a sender, to oneself, to another's caller, before its call was received, or a second one is refused,
@@ -148,6 +174,7 @@ def test_a_reply_reaches_only_a_caller_that_waits_for_it(boot: Boots) -> None:
     points=1,
     handout="registers",
     usually="a blocked process's state in the kernel is kept in one place for all",
+    schedules=True,
 )
 def test_processes_that_call_through_others_in_turn_keep_their_state(boot: Boots) -> None:
     """Two chains of calls, blocked deep in the kernel, answered in the other order than they came, stay apart."""
@@ -163,6 +190,7 @@ def test_processes_that_call_through_others_in_turn_keep_their_state(boot: Boots
     points=2,
     handout="buffers",
     usually="only the first byte of a buffer is checked, or start + length wraps around",
+    schedules=True,
 )
 def test_bad_buffers_are_refused(boot: Boots) -> None:
     """A buffer that is not wholly the caller's own gives E_FAULT, transfers nothing, and leaves the partner as it
@@ -180,7 +208,13 @@ def test_bad_buffers_are_refused(boot: Boots) -> None:
     assert report["words"] == 2 * WORDS
 
 
-@graded(stage=1, points=1, handout="buffers", usually="the copy takes the first page's frame for the whole message")
+@graded(
+    stage=1,
+    points=1,
+    handout="buffers",
+    usually="the copy takes the first page's frame for the whole message",
+    schedules=True,
+)
 def test_a_message_may_lie_across_two_pages(boot: Boots) -> None:
     """Any memory of a process's own will do as a buffer: at an odd address, and across two pages."""
     report = boot("buffers", role="straddle").finish()
@@ -195,6 +229,7 @@ def test_a_message_may_lie_across_two_pages(boot: Boots) -> None:
     points=1,
     handout="buffers",
     usually="the buffer is checked when the receiver comes, not when the message does",
+    schedules=True,
 )
 def test_a_buffer_that_vanishes_while_its_owner_waits_is_noticed(boot: Boots) -> None:
     """Who waits to receive, for a reply or for a notification, and whose buffer is gone when it comes, gets E_FAULT,
@@ -222,7 +257,11 @@ def unmap(machine: Machine, cr3: int, virtual: int) -> None:
 
 
 @graded(
-    stage=1, points=1, handout="queues", usually="nobody looks for a cycle, or only for a process that sends to itself"
+    stage=1,
+    points=1,
+    handout="queues",
+    usually="nobody looks for a cycle, or only for a process that sends to itself",
+    schedules=True,
 )
 def test_a_cycle_of_two_is_refused(boot: Boots) -> None:
     """Who would close a circle of processes that wait for one another gets E_DEADLOCK, and the others go on."""
@@ -241,6 +280,7 @@ def test_a_cycle_of_two_is_refused(boot: Boots) -> None:
     points=1,
     handout="queues",
     usually="only short cycles are found, or a process that receives is taken for one that waits to send",
+    schedules=True,
 )
 def test_longer_cycles_are_refused_and_nothing_else(boot: Boots) -> None:
     """A waits for B waits for C is no cycle, until C turns to A: then C alone is refused; the same with six. Somebody
@@ -256,7 +296,9 @@ def test_longer_cycles_are_refused_and_nothing_else(boot: Boots) -> None:
     assert report["late_sent"] == 0
 
 
-@graded(stage=1, points=1, handout="death", usually="whoever waited for the dead process is never woken")
+@graded(
+    stage=1, points=1, handout="death", usually="whoever waited for the dead process is never woken", schedules=True
+)
 def test_the_death_of_a_receiver_wakes_all_who_wait_for_it(boot: Boots) -> None:
     """Senders, callers, those who wait for its reply or its message: all are told E_DEAD when a process is killed."""
     report = boot("death", role="receiver_dies").finish()
@@ -265,7 +307,7 @@ def test_the_death_of_a_receiver_wakes_all_who_wait_for_it(boot: Boots) -> None:
         assert report[waiting] == E_DEAD
 
 
-@graded(stage=1, points=1, handout="death", usually="a killed sender stays in the receiver's queue")
+@graded(stage=1, points=1, handout="death", usually="a killed sender stays in the receiver's queue", schedules=True)
 def test_a_dead_sender_leaves_no_ghost(boot: Boots) -> None:
     """Senders killed while they wait, first, middle or last, are gone from the queue; the others' messages still
     arrive.
@@ -279,7 +321,7 @@ def test_a_dead_sender_leaves_no_ghost(boot: Boots) -> None:
     assert report["new_sent"] == 0
 
 
-@graded(stage=1, points=1, handout="death", usually="reply trusts that who called is still there")
+@graded(stage=1, points=1, handout="death", usually="reply trusts that who called is still there", schedules=True)
 def test_a_reply_to_a_dead_caller_is_an_error(boot: Boots) -> None:
     """A server whose client was killed in the meantime gets an error, and serves the next one."""
     report = boot("death", role="caller_dies").finish()
@@ -293,6 +335,7 @@ def test_a_reply_to_a_dead_caller_is_an_error(boot: Boots) -> None:
     points=1,
     handout="endpoints",
     usually="the generation is not compared, or does not grow when a slot is used again",
+    schedules=True,
 )
 def test_a_stale_endpoint_never_means_the_slots_next_process(boot: Boots) -> None:
     """The endpoint of a dead process says E_DEAD for ever, also when another process sits in its slot."""
@@ -307,7 +350,11 @@ def test_a_stale_endpoint_never_means_the_slots_next_process(boot: Boots) -> Non
 
 
 @graded(
-    stage=1, points=1, handout="endpoints", usually="the slot of an endpoint is used without a look at its generation"
+    stage=1,
+    points=1,
+    handout="endpoints",
+    usually="the slot of an endpoint is used without a look at its generation",
+    schedules=True,
 )
 def test_a_number_that_never_was_an_endpoint_is_refused(boot: Boots) -> None:
     """Made-up endpoints are errors for every operation, and a true one works."""
@@ -319,7 +366,11 @@ def test_a_number_that_never_was_an_endpoint_is_refused(boot: Boots) -> None:
 
 
 @graded(
-    stage=1, points=1, handout="notifications", usually="notifications are queued, or receive looks for senders first"
+    stage=1,
+    points=1,
+    handout="notifications",
+    usually="notifications are queued, or receive looks for senders first",
+    schedules=True,
 )
 def test_notifications_are_bits_that_add_up(boot: Boots) -> None:
     """Bits from several notifies come as one message of the kernel's, before any sender's, and once."""
@@ -341,6 +392,7 @@ def test_notifications_are_bits_that_add_up(boot: Boots) -> None:
     points=1,
     handout="notifications",
     usually="the `from` of a waiting receiver is not compared when a message comes",
+    schedules=True,
 )
 def test_waiting_for_the_kernel_or_for_one_process_takes_nothing_else(boot: Boots) -> None:
     """From ENDPOINT_KERNEL only notifications come, and they do not end a wait for one process's message."""
@@ -359,6 +411,7 @@ def test_waiting_for_the_kernel_or_for_one_process_takes_nothing_else(boot: Boot
     points=1,
     handout="notifications",
     usually="a wake-up is lost between the look for bits and the going to sleep",
+    schedules=True,
 )
 def test_a_storm_of_notifications_loses_no_wake_up(boot: Boots) -> None:
     """Two processes wake one another 300 times, then 1,000 notifications come at once: none is lost, nothing
@@ -393,6 +446,7 @@ def test_a_storm_of_interrupts_loses_no_wake_up(boot: Boots) -> None:
     points=1,
     handout="registers",
     usually="a switch in the middle of a call saves too little, or gives results in more than EAX",
+    schedules=True,
 )
 def test_all_registers_but_eax_are_preserved(boot: Boots) -> None:
     """Every call keeps its caller's registers, blocked or not: what is no message carries nothing of anyone else's."""
@@ -403,7 +457,11 @@ def test_all_registers_but_eax_are_preserved(boot: Boots) -> None:
 
 
 @graded(
-    stage=1, points=1, handout="registers", usually="the kernel copies with the direction flag as the program left it"
+    stage=1,
+    points=1,
+    handout="registers",
+    usually="the kernel copies with the direction flag as the program left it",
+    schedules=True,
 )
 def test_a_programs_flags_do_not_disturb_the_kernel(boot: Boots) -> None:
     """DF, NT, AC or TF set by a program change nothing in the kernel: messages arrive whole, and a trap ends its

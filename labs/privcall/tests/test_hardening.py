@@ -75,7 +75,11 @@ STEPS = 24
 
 
 @graded(
-    stage=4, points=3, handout="pointers", usually="a range is checked by its start, by its end, or by a sum that wraps"
+    stage=4,
+    points=3,
+    handout="pointers",
+    usually="a range is checked by its start, by its end, or by a sum that wraps",
+    schedules=True,
 )
 def test_pointers_out_of_ordinary_memory_are_refused(boot: Boots, build: Build, seed: int) -> None:
     """IN and OUT buffers in PrivUser, in the kernel, across an edge of either, wrapping around, or at 0 are E_FAULT,
@@ -108,6 +112,7 @@ def test_pointers_out_of_ordinary_memory_are_refused(boot: Boots, build: Build, 
     points=1,
     handout="pointers",
     usually="what lies at PrivUser's edges, or is empty or as long as may be, is refused",
+    schedules=True,
 )
 def test_pointers_to_ordinary_memory_are_taken(boot: Boots) -> None:
     """Buffers of 0 to 256 bytes go in and come out, at odd addresses, on the stack, and right beside PrivUser."""
@@ -123,7 +128,13 @@ def test_pointers_to_ordinary_memory_are_taken(boot: Boots) -> None:
     expect(report, "a buffer of no bytes", {"nothing-in": 0, "nothing-out": 0})
 
 
-@graded(stage=4, points=1, handout="pointers", usually="an OUT buffer is not cleared, or comes out after a failure too")
+@graded(
+    stage=4,
+    points=1,
+    handout="pointers",
+    usually="an OUT buffer is not cleared, or comes out after a failure too",
+    schedules=True,
+)
 def test_only_what_the_function_wrote_comes_out(boot: Boots) -> None:
     """An OUT buffer begins as zeros, comes out when the function returned 0 or more, and not when it failed."""
     report = boot("pointers", role="out").finish()
@@ -136,7 +147,13 @@ def test_only_what_the_function_wrote_comes_out(boot: Boots) -> None:
     assert (report["itself"], report["in-place"]) == (100, 500), "one buffer for IN and OUT went wrong"
 
 
-@graded(stage=4, points=1, handout="once", usually="the function is given the program's own buffer, after the check")
+@graded(
+    stage=4,
+    points=1,
+    handout="once",
+    usually="the function is given the program's own buffer, after the check",
+    schedules=True,
+)
 def test_a_buffer_is_read_once(boot: Boots, seed: int) -> None:
     """What a second thread writes into the buffer while the function runs, at any moment of the call, the function does
     not see: it works on a copy in PrivUser.
@@ -234,6 +251,7 @@ def variables(machine: Machine) -> bytes:
     points=3,
     handout="the-deputy",
     usually="the kernel's check of pointers allows all below KBASE, whoever asks",
+    schedules=True,
 )
 def test_the_kernel_reads_and_writes_no_privuser_for_ring_3(boot: Boots, seed: int) -> None:
     """Every system call of ring 3 that names PrivUser, in a buffer, a name, a status or a stack, is an error and does
@@ -262,6 +280,7 @@ def test_the_kernel_reads_and_writes_no_privuser_for_ring_3(boot: Boots, seed: i
     points=1,
     handout="the-deputy",
     usually="the kernel refuses PrivUser's memory to ring 2 as well, or KBASE's to nobody",
+    schedules=True,
 )
 def test_the_kernel_serves_privuser_itself(boot: Boots, seed: int) -> None:
     """The same system calls from ring 2 work on PrivUser's memory and on ordinary memory, not on the kernel's."""
@@ -286,6 +305,7 @@ def test_the_kernel_serves_privuser_itself(boot: Boots, seed: int) -> None:
     points=1,
     handout="the-deputy",
     usually="who is in ring 2 is noted for the process, not taken from the frame",
+    schedules=True,
 )
 def test_a_thread_in_ring_2_lends_its_rights_to_nobody(boot: Boots, build: Build, seed: int) -> None:
     """While one thread is in ring 2, system calls of another one, in ring 3, get no PrivUser memory, as ever."""
@@ -313,6 +333,7 @@ def test_a_thread_in_ring_2_lends_its_rights_to_nobody(boot: Boots, build: Build
     handout="flags-and-segments",
     usually="the entry stub has no CLD, or does not load DS and ES; on Bochs a null ES is a fault",
     witnesses=(Witness.QEMU, Witness.BOCHS),
+    schedules=True,
 )
 def test_flags_and_segments_of_ring_3_do_not_matter(boot: Boots, build: Build) -> None:
     """A call works with DF, NT and AC set, and with null or odd selectors in ES, FS and GS, also when the far call
@@ -481,6 +502,7 @@ def digest(secret: bytes, nonce: int) -> int:
     points=3,
     handout="threads",
     usually="all threads of a process have one stack in ring 2, or share its buffers",
+    schedules=True,
 )
 def test_threads_meet_in_ring_2_undisturbed(boot: Boots) -> None:
     """Four threads, then 24, are in ring 2 at once, each on a stack and with buffers of its own."""
@@ -503,7 +525,13 @@ def test_threads_meet_in_ring_2_undisturbed(boot: Boots) -> None:
     assert report["crowd"] == 24, f"only {report['crowd']} of 24 threads came back with what was theirs"
 
 
-@graded(stage=4, points=1, handout="threads", usually="a thread's stack in ring 2 is not given back when it ends")
+@graded(
+    stage=4,
+    points=1,
+    handout="threads",
+    usually="a thread's stack in ring 2 is not given back when it ends",
+    schedules=True,
+)
 def test_eighty_threads_one_after_the_other_can_call(boot: Boots, seed: int) -> None:
     """Every new thread gets a stack in ring 2, however many there were before; none is left when they have ended, nor
     what was on it.
@@ -531,7 +559,11 @@ def test_eighty_threads_one_after_the_other_can_call(boot: Boots, seed: int) -> 
 
 
 @graded(
-    stage=4, points=1, handout="threads", usually="a fault of one thread in ring 2 leaves the others running, or panics"
+    stage=4,
+    points=1,
+    handout="threads",
+    usually="a fault of one thread in ring 2 leaves the others running, or panics",
+    schedules=True,
 )
 def test_a_fault_of_a_thread_in_ring_2_ends_its_process(boot: Boots) -> None:
     """When one thread faults in ring 2, its whole process ends with that exception, and no other process does."""
