@@ -29,7 +29,6 @@ from grader.machine.diagnosis import LoggedException
 from grader.machine.emulator import Setup
 from grader.machine.faults import NotOnThisMachine
 from grader.machine.gdb_remote import Point, Signal, StopReply, StubError
-from grader.machine.preemption import Pattern
 from grader.machine.registers import Registers
 from grader.machine.witness import Witness
 
@@ -402,8 +401,8 @@ class Bochs:
         """A non-maskable interrupt."""
         self._state.raise_nmi()
 
-    def set_timer(self, pattern: Pattern) -> None:
-        """From now on the timer interrupts as the pattern says."""
+    def set_timer(self, counts: int) -> None:
+        """From now on the timer interrupts after each so many counts of its clock."""
         raise NotOnThisMachine("schedules are QEMU's alone: Bochs's timer is the one that the guest programs")
 
     def feed(self, data: bytes) -> int:

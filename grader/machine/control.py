@@ -7,16 +7,13 @@ them. A machine is stopped except between `resume` and the answer of `stopped`.
 from __future__ import annotations
 
 from enum import Enum, auto
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
 from grader.machine.diagnosis import LoggedException
 from grader.machine.gdb_remote import Point, StopReply
 from grader.machine.registers import Registers
 from grader.machine.serial import SerialLine
 from grader.machine.witness import Witness
-
-if TYPE_CHECKING:
-    from grader.machine.preemption import Pattern
 
 INSTRUCTIONS_PER_SECOND = 62_500_000
 """Instructions in a second of guest time, if the guest is never idle: on every emulator the same."""
@@ -162,8 +159,8 @@ class Control(Protocol):
     def raise_nmi(self) -> None:
         """A non-maskable interrupt."""
 
-    def set_timer(self, pattern: Pattern) -> None:
-        """From now on the timer interrupts as the pattern says, whatever the guest has programmed or will."""
+    def set_timer(self, counts: int) -> None:
+        """From now on the timer interrupts after each so many counts of its clock (see `preemption`)."""
 
     def feed(self, data: bytes) -> int:
         """Bytes for COM1's receiver; returns how many were taken, 0 when no more fit."""

@@ -1,5 +1,4 @@
-"""Interrupts at a chosen instruction: raised at the interrupt controllers' inputs through QEMU's qtest line, or by a
-timer whose registers are written through it.
+"""Interrupts at a chosen instruction: raised at the interrupt controllers' inputs through QEMU's qtest line.
 
 The machine is stopped when a line is raised, so the interrupt waits for the very next instruction that may be
 interrupted. Source: qtest's `set_irq_in` command; an unnamed GPIO input of an i8259 is its IR line.
@@ -49,16 +48,7 @@ class Interrupter:
                 raise Ungradable(f"the emulator shows {len(numbers)} interrupt controllers instead of 2")
         return self._controllers
 
-    def read(self, address: int) -> int:
-        """32 bits at a physical address, a device's register among them."""
-        return int(self._request(f"readl {address:#x}"), 16)
-
-    def write(self, address: int, value: int) -> None:
-        """Write 32 bits at a physical address, a device's register among them."""
-        self._request(f"writel {address:#x} {value:#x}")
-
-    def _request(self, line: str) -> str:
-        """The words of the answer behind its OK."""
+    def _request(self, line: str) -> None:
         try:
             self.socket.sendall(line.encode("ascii") + b"\n")
             answer = b""
@@ -71,4 +61,3 @@ class Interrupter:
             raise Ungradable(f"the emulator's test line does not answer: {error}") from error
         if not answer.startswith(b"OK"):
             raise Ungradable(f"the emulator refused {line!r}: {answer.decode('ascii', 'replace').strip()}")
-        return answer.decode("ascii", "replace").removeprefix("OK").strip()

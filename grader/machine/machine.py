@@ -258,13 +258,21 @@ class Machine(Execution):
         self._control.raise_irq(number)
 
     def preempt(self, pattern: Pattern, program: str) -> None:
-        """From the first instruction of `program` on, the timer interrupts as the pattern says."""
+        """From the first instruction of `program` on, the timer interrupts as the pattern says.
+
+        A breakpoint among the first instructions cuts the pattern's delay short.
+        """
         address = self.symbol(PROGRAM_START, program)
 
         def begin() -> None:
-            if self.runs_program(program, address):
-                start.remove()
-                self._control.set_timer(pattern)
+            if not self.runs_program(program, address):
+                return
+            start.remove()
+            for _ in range(pattern.delay):
+                self._step(1)
+                if self._points_at(Stop(self.eip())):
+                    break
+            self._control.set_timer(pattern.counts)
 
         self._interfered = True
         start = self.observe(address, begin)

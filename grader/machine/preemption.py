@@ -1,11 +1,12 @@
-"""Preemption patterns: when the timer interrupts, decided from outside to the instruction.
+"""Preemption patterns: when the timer interrupts, decided from outside.
 
 A kernel programs its timer to some 100 interrupts a second, 625,000 instructions from one to the next: a race whose
-window is ten instructions long is hit once in a thousand runs. So the machine's other timer, the HPET, is told to take
-the place of the first one at request line 0, as it may by its specification ("legacy replacement", IA-PC HPET 1.0a,
-2.3.5 and 2.3.9), with a period and a first moment of our choice. Guest time is counted in instructions, so both are
-exact. The kernel sees nothing but interrupts of its timer that come more often, or at other moments; whatever it
-programs into the timer that it knows has no effect any more.
+window is ten instructions long is hit once in a thousand runs. So the timer is programmed once more, from outside, at a
+moment that every run comes to, with another period. Guest time is counted in instructions, so all that follows is exact
+and can be repeated; the kernel sees no more than a timer that interrupts more often than it asked for.
+
+The timer is the 8254's channel 0, which counts a clock of 1,193,182 Hz. One count is 52.4 instructions, so the moment
+itself is chosen too, by as many instructions as a count has: then any instruction may be the first to be preempted.
 """
 
 from __future__ import annotations
@@ -13,46 +14,48 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from grader.faults import Ungradable
 from grader.machine.control import INSTRUCTIONS_PER_SECOND
 
-UNITS_PER_SECOND = 100_000_000
-"""The HPET counts units of 10 ns; an instruction is 16 ns."""
+CLOCK_HZ = 1_193_182
+INSTRUCTIONS_OF_A_COUNT = 52
+COUNTS_MAX = 0xFFFF
 
-UNITS_MAX = 1 << 31
-
-BASE = 0xFED00000
-_CAPABILITIES, _CONFIGURATION, _COUNTER = 0x000, 0x010, 0x0F0
-_TIMER_CONFIGURATION, _TIMER_COMPARATOR = 0x100, 0x108
-_ENABLED, _LEGACY_REPLACEMENT = 1 << 0, 1 << 1
-_CAN_REPLACE = 1 << 15
-_INTERRUPTS, _PERIODIC, _SETS_VALUE, _32_BITS = 1 << 2, 1 << 3, 1 << 6, 1 << 8
+_COMMAND, _CHANNEL_0 = 0x43, 0x40
+_RATE_GENERATOR = 0x34  # channel 0, low byte then high byte, mode 2
 
 
 @dataclass(frozen=True)
 class Pattern:
-    """When the timer interrupts, in units of 10 ns of guest time: at `first`, and then after each `period`."""
+    """When the timer interrupts: `delay` instructions pass, and from then on each `counts` of its clock end in one."""
 
-    first: int
-    period: int
+    delay: int
+    counts: int
 
     def __post_init__(self) -> None:
-        if not (0 < self.first < UNITS_MAX and 0 < self.period < UNITS_MAX):
-            raise ValueError(f"a pattern's times are 1 to {UNITS_MAX - 1} units of 10 ns, not {self}")
+        if not (0 <= self.delay < INSTRUCTIONS_OF_A_COUNT and 1 < self.counts <= COUNTS_MAX):
+            raise ValueError(f"no pattern: {self}")
+
+    @property
+    def period(self) -> int:
+        """Instructions from one interrupt to the next, rounded."""
+        return _instructions(self.counts)
+
+    @property
+    def first(self) -> int:
+        """Instructions up to the first interrupt, rounded: in mode 2 it comes one count after the counter's end."""
+        return self.delay + _instructions(self.counts + 1)
 
     def __str__(self) -> str:
-        every, first = instructions(self.period), instructions(self.first)
-        return f"timer every {every:,} instructions from the {_ordinal(first)} on"
+        return f"timer every {self.period:,} instructions from the {_ordinal(self.first)} on"
 
 
-def instructions(units: int) -> int:
-    """Instructions in so many units of 10 ns, at least 1."""
-    return max(1, round(units * INSTRUCTIONS_PER_SECOND / UNITS_PER_SECOND))
+def counts(instructions: float) -> int:
+    """Counts of the timer's clock in so many instructions, rounded."""
+    return round(instructions * CLOCK_HZ / INSTRUCTIONS_PER_SECOND)
 
 
-def units(instructions: int) -> int:
-    """The inverse of `instructions`, as nearly as units allow."""
-    return max(1, round(instructions * UNITS_PER_SECOND / INSTRUCTIONS_PER_SECOND))
+def _instructions(counts: int) -> int:
+    return round(counts * INSTRUCTIONS_PER_SECOND / CLOCK_HZ)
 
 
 def _ordinal(number: int) -> str:
@@ -60,17 +63,8 @@ def _ordinal(number: int) -> str:
     return f"{number:,}{ {1: 'st', 2: 'nd', 3: 'rd'}.get(last, 'th') }"
 
 
-def take_over(pattern: Pattern, read: Callable[[int], int], write: Callable[[int, int], None]) -> None:
-    """From now on, in a stopped machine, the timer interrupts as `pattern` says.
-
-    `read` and `write` access 32 bits of the machine's physical addresses. Raises Ungradable when there is no HPET.
-    """
-    if not read(BASE + _CAPABILITIES) & _CAN_REPLACE:
-        raise Ungradable("this emulator has no HPET, with which schedules are made: QEMU 7.2 or newer has one")
-    write(BASE + _CONFIGURATION, 0)
-    write(BASE + _COUNTER, 0)
-    write(BASE + _COUNTER + 4, 0)
-    write(BASE + _TIMER_CONFIGURATION, _INTERRUPTS | _PERIODIC | _SETS_VALUE | _32_BITS)
-    write(BASE + _TIMER_COMPARATOR, pattern.first)
-    write(BASE + _TIMER_COMPARATOR, pattern.period)
-    write(BASE + _CONFIGURATION, _ENABLED | _LEGACY_REPLACEMENT)
+def program_timer(counts: int, out: Callable[[int, int], None]) -> None:
+    """Have the timer interrupt after each so many counts, the first time after as many; `out(port, byte)` writes."""
+    out(_COMMAND, _RATE_GENERATOR)
+    out(_CHANNEL_0, counts & 0xFF)
+    out(_CHANNEL_0, counts >> 8)

@@ -1,6 +1,6 @@
 """Schedules: a test's runs under other preemption patterns than the kernel's own timer gives, to find races on purpose.
 
-A schedule is a name of four hexadecimal digits, from which the timer's period and its first interrupt are drawn; the
+A schedule is a name of four hexadecimal digits, from which the timer's period and its first moment are drawn; the
 names are drawn from the grading's seed. So the same files meet the same schedules, one name replays one run to the
 instruction, and whoever wrote the kernel cannot know them. What is drawn counts from the first instruction of the
 program that the test starts.
@@ -15,7 +15,7 @@ import re
 from dataclasses import replace
 
 from grader.faults import WrongUse
-from grader.machine.preemption import Pattern, units
+from grader.machine.preemption import INSTRUCTIONS_OF_A_COUNT, Pattern, counts
 from grader.testing import seeds
 from grader.testing.verdict import Outcome, Verdict
 
@@ -58,12 +58,13 @@ def pattern_of(name: str) -> Pattern | None:
     if name == ORDINARY:
         return None
     period = SHORTEST * (LONGEST / SHORTEST) ** _fraction(name, "period")
-    return Pattern(first=units(round(1 + period * _fraction(name, "first"))), period=units(round(period)))
+    delay = int(INSTRUCTIONS_OF_A_COUNT * _fraction(name, "delay"))
+    return Pattern(delay, counts(period))
 
 
 def _fraction(name: str, purpose: str) -> float:
-    """A number from 0 to 1."""
-    return seeds.number(name, purpose, bits=32) / (1 << 32)
+    """A number from 0 to 1, never 1."""
+    return (seeds.number(name, purpose, bits=32) - 1) / (1 << 32)
 
 
 def named(schedule: str, outcome: Outcome) -> Outcome:

@@ -77,6 +77,7 @@ def privuser_pages(machine: Machine) -> dict[int, tuple[int, bool, bool]]:
     points=3,
     handout="interposition",
     usually="the kernel performs the call itself, or enters the monitor in another ring or on another stack",
+    schedules=True,
 )
 def test_a_system_call_of_ring_3_arrives_at_the_monitor_in_ring_2(boot: Boots, entry_of: EntryOf) -> None:
     """Between each `int 0x80` of the program and its next instruction the monitor's entry is executed once, at CPL 2 on
@@ -105,6 +106,7 @@ def test_a_system_call_of_ring_3_arrives_at_the_monitor_in_ring_2(boot: Boots, e
     handout="interposition",
     usually="the way back leaves the monitor's registers, flags or null segments to the program",
     witnesses=(Witness.QEMU, Witness.BOCHS),
+    schedules=True,
 )
 def test_a_mediated_call_gives_and_leaves_what_the_kernels_would(boot: Boots) -> None:
     """Allowed calls work as ever; all registers but EAX keep their values, DF, NT and AC too, DS and ES are good to be
@@ -146,6 +148,7 @@ def test_a_call_that_the_policy_does_not_allow_is_denied(boot: Boots) -> None:
     points=1,
     handout="policy",
     usually="the number is used as an index before it is checked, or compared as a signed number",
+    schedules=True,
 )
 def test_what_is_no_call_is_denied(boot: Boots, entry_of: EntryOf) -> None:
     """Numbers that no call has, large and negative ones too, come to the monitor and back as errors, under a policy
@@ -343,6 +346,7 @@ def test_the_monitors_memory_is_no_buffer(boot: Boots) -> None:
     points=1,
     handout="deputy",
     usually="the monitor passes memory_map and memory_unmap on without a look at the range",
+    schedules=True,
 )
 def test_nothing_is_mapped_over_the_monitor(boot: Boots) -> None:
     """Mapping, unmapping or growing memory over PrivUser, holes included, is refused as a whole; memory next to it is
@@ -365,6 +369,7 @@ def test_nothing_is_mapped_over_the_monitor(boot: Boots) -> None:
     points=1,
     handout="interposition",
     usually="the monitor's own calls are sent to the monitor again, or mediation is switched for all processes at once",
+    schedules=True,
 )
 def test_only_ring_3_of_mediated_processes_is_mediated(boot: Boots) -> None:
     """Code in PrivUser may ask the kernel what its program may not; and a program without PrivUser makes its calls as
