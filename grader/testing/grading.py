@@ -204,14 +204,16 @@ def _once(
 
 
 def check_schedules(every: Iterable[Requirement], chosen: Sequence[Requirement], request: Request) -> None:
-    """Raise WrongUse when schedules are asked for and no test that was chosen is made for them."""
-    if not (request.schedules or request.schedule) or any(known.schedules for known in chosen):
+    """Raise WrongUse when schedules are asked for and no test that was chosen runs under them, or when one schedule is
+    and not all do.
+    """
+    left_out = [known.name for known in chosen if not known.schedules]
+    if not (request.schedules or request.schedule) or len(left_out) < (1 if request.schedule else len(chosen)):
         return
-    marked = sorted(known.name for known in every if known.schedules)
-    those = f"those of {request.lab} that do are {', '.join(marked)}" if marked else f"no test of {request.lab} does"
+    those = ", ".join(sorted(known.name for known in every if known.schedules)) or "none"
     raise WrongUse(
-        "none of these tests runs under schedules, since what they require depends on when the timer interrupts; "
-        f"{those}"
+        f"{left_out[0]} does not run under schedules: what it requires depends on when the timer interrupts. "
+        f"Those of {request.lab} that do: {those}"
     )
 
 

@@ -196,7 +196,7 @@ TEST = "test_yields_between_two_processes_are_counted"
         (["--only", TEST, "--schedule", "7f3"], "four hexadecimal digits"),
         (["--only", TEST, "--schedule", "7f3a", "--schedules", "5"], "exclude one another"),
         (["--only", TEST, "--schedules", "5", "--step", "3"], "exclude one another"),
-        (["--only", "test_an_unmapped*", "--schedules", "5"], "none of these tests runs under schedules"),
+        (["--only", "test_an_unmapped*", "--schedules", "5"], "does not run under schedules"),
     ],
 )
 def test_wrong_use_is_told(words: list[str], said: str) -> None:

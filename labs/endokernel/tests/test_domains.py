@@ -218,7 +218,6 @@ def test_to_touch_another_domains_memory_is_a_page_fault(boot_domains: Start) ->
     points=2,
     handout="entries",
     usually="domain or entry is compared as a signed number, or only by the stub in ring 3",
-    schedules=True,
 )
 def test_only_declared_entries_can_be_called(boot_domains: Start) -> None:
     """Domains and entries that there are not, large and negative ones among them, are E_NO_CALL, and nothing of the
@@ -238,7 +237,6 @@ def test_only_declared_entries_can_be_called(boot_domains: Start) -> None:
     points=2,
     handout="domain-call",
     usually="the callee runs on its caller's stack, or with its caller's registers",
-    schedules=True,
 )
 def test_a_callee_has_its_own_stack_and_sees_nothing_of_its_caller(boot_domains: Start) -> None:
     """An entry begins in ring 3 on a stack in its domain's region, with the three arguments on it; of the caller's
@@ -267,7 +265,6 @@ def test_a_callee_has_its_own_stack_and_sees_nothing_of_its_caller(boot_domains:
     points=2,
     handout="domain-call",
     usually="what the monitor keeps for a return is not taken away again, or the callee's registers come back",
-    schedules=True,
 )
 def test_a_caller_gets_its_registers_and_the_result_back(boot_domains: Start) -> None:
     """A thousand calls into five domains return their results to a caller with its stack pointer, EBX, ESI, EDI and EBP
@@ -284,7 +281,6 @@ def test_a_caller_gets_its_registers_and_the_result_back(boot_domains: Start) ->
     points=2,
     handout="returns",
     usually="the place to return to lies where the callee can write it, or is taken without being owed",
-    schedules=True,
 )
 def test_a_forged_return_gives_nobody_anothers_rights(boot_domains: Start, secret: bytes) -> None:
     """A return that nobody is owed, a stack damaged before the return, a stack pointer in another's region, another
@@ -323,7 +319,6 @@ def test_a_jump_into_the_stub_enters_no_domain(boot_domains: Start, secret: byte
     points=2,
     handout="domain-call",
     usually="nothing bounds the nesting, or an error leaves its level taken",
-    schedules=True,
 )
 def test_calls_nest_eight_deep_and_no_deeper(boot_domains: Start, secret: bytes) -> None:
     """Eight calls in one another work; the ninth is E_FULL in its caller, which goes on; and so a second time."""
@@ -423,7 +418,6 @@ def test_a_handle_is_its_domains_own(boot_domains: Start, secret: bytes) -> None
     points=2,
     handout="deputy",
     usually="the monitor, which sees all memory, takes a buffer that its caller could not touch",
-    schedules=True,
 )
 def test_another_domains_memory_is_no_buffer(boot_domains: Start) -> None:
     """Whatever call a domain makes with a buffer in another's region, or to map or unmap there, is refused: nothing is
@@ -454,7 +448,6 @@ def test_another_domains_memory_is_no_buffer(boot_domains: Start) -> None:
     points=2,
     handout="kernel-calls",
     usually="the kernel looks at the number alone, and not at the ring that calls",
-    schedules=True,
 )
 def test_the_monitors_kernel_calls_are_nothing_to_ring_3(boot_domains: Start, secret: bytes) -> None:
     """The numbers 50 to 63, with whatever arguments, are errors to a program without monitor, and to a mediated one

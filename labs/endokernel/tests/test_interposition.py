@@ -106,7 +106,6 @@ def test_a_system_call_of_ring_3_arrives_at_the_monitor_in_ring_2(boot: Boots, e
     handout="interposition",
     usually="the way back leaves the monitor's registers, flags or null segments to the program",
     witnesses=(Witness.QEMU, Witness.BOCHS),
-    schedules=True,
 )
 def test_a_mediated_call_gives_and_leaves_what_the_kernels_would(boot: Boots) -> None:
     """Allowed calls work as ever; all registers but EAX keep their values, DF, NT and AC too, DS and ES are good to be
