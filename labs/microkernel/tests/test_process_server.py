@@ -82,7 +82,6 @@ def test_the_kernel_no_longer_manages_processes(boot_served: Start) -> None:
     points=2,
     handout="process-server",
     usually="a long argument is cut, or an error of the server does not come back",
-    schedules=True,
 )
 def test_spawn_takes_the_same_arguments_and_gives_the_same_errors(boot_served: Start, build: Build) -> None:
     """An argument of 255 bytes arrives whole, and a program may lie on the disk; too long an argument, a missing

@@ -251,7 +251,6 @@ def variables(machine: Machine) -> bytes:
     points=3,
     handout="the-deputy",
     usually="the kernel's check of pointers allows all below KBASE, whoever asks",
-    schedules=True,
 )
 def test_the_kernel_reads_and_writes_no_privuser_for_ring_3(boot: Boots, seed: int) -> None:
     """Every system call of ring 3 that names PrivUser, in a buffer, a name, a status or a stack, is an error and does
@@ -280,7 +279,6 @@ def test_the_kernel_reads_and_writes_no_privuser_for_ring_3(boot: Boots, seed: i
     points=1,
     handout="the-deputy",
     usually="the kernel refuses PrivUser's memory to ring 2 as well, or KBASE's to nobody",
-    schedules=True,
 )
 def test_the_kernel_serves_privuser_itself(boot: Boots, seed: int) -> None:
     """The same system calls from ring 2 work on PrivUser's memory and on ordinary memory, not on the kernel's."""

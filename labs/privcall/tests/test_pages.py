@@ -126,7 +126,6 @@ def test_every_process_has_a_privuser_of_its_own(boot: Boots, build: Build) -> N
     points=3,
     handout="the-header",
     usually="the header is believed: the gate would lead wherever it says",
-    schedules=True,
 )
 def test_a_header_that_lies_is_refused(boot: Boots, build: Build) -> None:
     """A program whose PrivUser has another magic number, an entry outside of PrivUser's code, no header where it must
