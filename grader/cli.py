@@ -86,6 +86,10 @@ def _parser() -> Parser:
     _answer(grade)
     grade.add_argument("--only", metavar="TEST", action="append", default=[], help="only this test; a glob; repeatable")
     grade.add_argument("--step", metavar="N", type=_step, help="of a test that sweeps over instructions, step N alone")
+    grade.add_argument(
+        "--schedules", metavar="N", type=_schedules, default=0, help="and under N timer patterns, to find races (above)"
+    )
+    grade.add_argument("--schedule", metavar="S", default="", help="run under schedule S alone, as a failure names it")
     grade.add_argument("--json", metavar="FILE", help="write result.json (exists from the start, replaced at the end)")
     grade.add_argument("--html", metavar="DIR", help="write the report as one page, DIR/index.html")
     grade.add_argument("--junit", metavar="FILE", help="write JUnit XML")
@@ -128,6 +132,7 @@ def _parser() -> Parser:
     debug.add_argument("--witness", choices=["qemu", "bochs"], help="run TEST on this emulator alone")
     moment = "stop at step N of TEST's sweep, before anything is done there"
     debug.add_argument("--step", metavar="N", type=_step, help=moment)
+    debug.add_argument("--schedule", metavar="S", default="", help="run TEST under schedule S, as a failure names it")
     debug.add_argument("--editor", action="store_true", help="wait for an editor's GDB (.vscode/launch.json shows how)")
     _answer(debug)
     _seed(debug)
@@ -161,6 +166,8 @@ def _parser() -> Parser:
     again += "that are not the same to the instruction (default 1)"
     prove.add_argument("--runs", metavar="N", type=_count, default=1, help=again)
     prove.add_argument("--load", action="store_true", help="and once more beside two busy loops")
+    right = "and right answers (not the starter) pass every marked test of theirs under N schedules"
+    prove.add_argument("--schedules", metavar="N", type=_schedules, default=0, help=right)
     prove.add_argument("--extra", action="store_true", help="also the mutants for which others stand otherwise")
     messages = "list what a student reads of each answer, of mutant:* when none is named: run what must fail, no more"
     prove.add_argument("--messages", action="store_true", help=messages)
@@ -218,6 +225,14 @@ _GRADE = """\
 Build an answer, boot it, test it from outside the machine, and show the score board: points by stage and test, then
 each failure with what was required, what was seen on the serial line and in the machine, what it usually means, and
 the command that opens the moment in GDB. The same files get the same verdicts every time, on a busy computer too.
+
+The kernel's timer interrupts 100 times a second, which rarely falls into the few instructions where a race is lost.
+With --schedules N, each test whose requirement must hold wherever the timer interrupts is run N times more, each time
+with another period and another first moment, drawn from the seed; it stops at the first that fails, and names it.
+
+  ./lab grade microkernel --schedules 50                             when all tests pass, and before you hand in
+  ./lab grade microkernel --only test_fifo_among_senders --schedule 7f3a      the same run once more, exactly
+  ./lab debug microkernel test_fifo_among_senders --schedule 7f3a             GDB where it fails
 """
 
 _WATCH = """\
@@ -259,8 +274,9 @@ table and a plot beside the literature's figures.
 
 _PROVE = """\
 Grade every answer the project has: the starter must get 0, each stage:K exactly the points of stages 1..K, the
-reference all, and each mutant must fail exactly the tests it names, with the same verdicts in every run. What a failed
-test says must be a sentence that a student understands, not Python's words.
+reference all, and each mutant must fail exactly the tests it names, with the same verdicts in every run. A mutant that
+is a race must pass them all in the ordinary run, and fail those it names under one of its schedules. What a failed test
+says must be a sentence that a student understands, not Python's words.
 
   ./lab prove boot --answer 'mutant:checks_*'       some answers
   ./lab prove boot --messages                       what each wrong answer gives a student to read
@@ -297,6 +313,12 @@ def _sandbox(parser: Parser) -> None:
 def _step(text: str) -> int:
     if not text.isdecimal() or len(text) > 9:
         raise argparse.ArgumentTypeError(f"a step is a number from 0 on, not {text!r}")
+    return int(text)
+
+
+def _schedules(text: str) -> int:
+    if not text.isdecimal() or not 1 <= int(text) <= 10_000:
+        raise argparse.ArgumentTypeError(f"a number of schedules from 1 to 10,000 is wanted, not {text!r}")
     return int(text)
 
 

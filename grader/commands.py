@@ -46,6 +46,7 @@ def grade(arguments: argparse.Namespace) -> int:
     from grader.publishing.asked import asked
     from grader.results import board, result
     from grader.testing import grading as engine
+    from grader.testing import schedules
     from grader.testing.verdict import Grading
 
     project = Project.here()
@@ -60,9 +61,15 @@ def grade(arguments: argparse.Namespace) -> int:
         sandboxed=not arguments.no_sandbox,
         optimisation=arguments.optimisation,
         step=arguments.step,
+        schedules=arguments.schedules,
+        schedule=schedules.parse(arguments.schedule) if arguments.schedule else schedules.ORDINARY,
     )
     if request.step is not None and not request.only:
         raise WrongUse("--step N is for one test: name it with --only TEST")
+    if arguments.schedule and not request.only:
+        raise WrongUse("--schedule S is for one test: name it with --only TEST")
+    if sum((request.step is not None, bool(request.schedules), bool(arguments.schedule))) > 1:
+        raise WrongUse("--step, --schedule and --schedules exclude one another: each says which runs of a test to do")
     console = Console(highlight=False)
     if arguments.json and not result.is_stream(Path(arguments.json)):
         unfinished = Grading(lab.name, lab.title, answer, gradable=False, complete=False)
@@ -172,10 +179,13 @@ def debug(arguments: argparse.Namespace) -> int:
     """Open GDB at kernel_main or where a test fails."""
     from grader.interactive import debugging
     from grader.machine.witness import Witness
-    from grader.testing import seeds
+    from grader.testing import schedules, seeds
 
-    if arguments.test is None and (arguments.step is not None or arguments.witness):
-        raise WrongUse("--step and --witness are about a test: ./lab debug LAB TEST")
+    if arguments.test is None and (arguments.step is not None or arguments.witness or arguments.schedule):
+        raise WrongUse("--step, --witness and --schedule are about a test: ./lab debug LAB TEST")
+    if arguments.schedule and (arguments.step is not None or arguments.witness == Witness.BOCHS):
+        raise WrongUse("a test runs under a schedule whole, and on QEMU: --schedule goes without --step and Bochs")
+    schedule = schedules.parse(arguments.schedule) if arguments.schedule else schedules.ORDINARY
     lab, tree, build, sandbox = _built(arguments)
     seed = seeds.choose(arguments.seed, tree.digest)
     wanted = debugging.Wanted(
@@ -185,6 +195,7 @@ def debug(arguments: argparse.Namespace) -> int:
         step=arguments.step,
         witness=Witness(arguments.witness) if arguments.witness else None,
         reverse=arguments.reverse,
+        schedule=schedule,
     )
     return debugging.debug(lab, build, sandbox, wanted, seed)
 
@@ -237,6 +248,7 @@ def prove(arguments: argparse.Namespace) -> int:
             progress=Progress(lambda text: watch.say(f"{name}: {text}"), watch.total, watch.step),
             extra=arguments.extra,
             failing_only=arguments.messages,
+            schedules=arguments.schedules,
         )
     show = proof_board.show_messages if arguments.messages else proof_board.show
     show(prover, Console(highlight=False))

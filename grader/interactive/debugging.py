@@ -57,6 +57,8 @@ class Wanted:
     """Of a sweep, the step to stop at, whether the test fails there or not."""
     reverse: bool = False
     """Record the run and play it, so that GDB can go back in it."""
+    schedule: str = ""
+    """The schedule to run the test under; empty: the ordinary run."""
 
 
 def debug(lab: Lab, build: Build, sandbox: Sandbox, wanted: Wanted, seed: str) -> int:
@@ -105,6 +107,7 @@ class _Debugger:
             seed,
             sandbox.active or sandbox.landlock,
             step=wanted.step,
+            schedule=wanted.schedule,
             witness=wanted.witness,
             on_failure=self._failed,
             on_step=self._at_step if wanted.step is not None else None,
@@ -154,6 +157,8 @@ class _Debugger:
         """Raise WrongUse when the test does not run on the emulator that was asked for."""
         requirement = plugin.requirement_of(item)
         assert requirement is not None
+        if self._wanted.schedule and not requirement.schedules:
+            raise WrongUse(f"{item.name} does not run under schedules: what it requires depends on the timer")
         witness = self._wanted.witness
         if witness is not None and witness not in requirement.witnesses:
             names = " and ".join(other.label for other in requirement.witnesses)

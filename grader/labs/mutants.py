@@ -14,10 +14,13 @@
     '''
 
 (written without the indentation). `fails` names every test that must fail, and no other may. With `extra = true` it is
-proved only when that is asked for: others stand for it in everyday checks. The patch is a unified
-diff on the reference as a student would have it: without stage markers, files relative to a tree. A hunk is placed by
-its lines, not by its numbers: a bare `@@` is enough when its lines occur once; with numbers the nearest place is
-taken. A mutant that no longer applies is an error that names the hunk, since a mutant that does nothing proves nothing.
+proved only when that is asked for: others stand for it in everyday checks. With `schedules = 50` it is a race: it must
+pass every test in the ordinary run, and fail those it names within 50 schedules, whatever the seed.
+
+The patch is a unified diff on the reference as a student would have it: without stage markers, files relative to a
+tree. A hunk is placed by its lines, not by its numbers: a bare `@@` is enough when its lines occur once; with numbers
+the nearest place is taken. A mutant that no longer applies is an error that names the hunk, since a mutant that does
+nothing proves nothing.
 """
 
 from __future__ import annotations
@@ -48,6 +51,8 @@ class Mutant:
     patch: str
     extra: bool = False
     """Whether it is proved only when asked for."""
+    schedules: int = 0
+    """For a race: it passes all tests in the ordinary run, and fails those it names within so many schedules."""
 
 
 @dataclass(frozen=True)
@@ -147,18 +152,22 @@ def _load(file: Path) -> Mutant:
         data = tomllib.loads(file.read_text(encoding="utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
         raise MutantError(f"{where}: {error}") from error
-    unknown = sorted(set(data) - {"name", "misconception", "fails", "patch", "extra"})
+    unknown = sorted(set(data) - {"name", "misconception", "fails", "patch", "extra", "schedules"})
     if unknown:
-        raise MutantError(f"{where}: unknown key {unknown[0]!r}: known are misconception, fails, patch, extra")
+        known = "misconception, fails, patch, extra, schedules"
+        raise MutantError(f"{where}: unknown key {unknown[0]!r}: known are {known}")
     for key in ("misconception", "patch"):
         if not isinstance(data.get(key), str) or not data[key].strip():
             raise MutantError(f"{where}: {key} must be a text")
     if not isinstance(data.get("extra", False), bool):
         raise MutantError(f"{where}: extra must be true or false")
+    schedules = data.get("schedules", 0)
+    if not isinstance(schedules, int) or isinstance(schedules, bool) or schedules < 0:
+        raise MutantError(f"{where}: schedules must be a number of schedules")
     fails = data.get("fails")
     if not isinstance(fails, list) or not fails or not all(isinstance(name, str) and name for name in fails):
         raise MutantError(f"{where}: fails must be a list of the tests that catch this mutant")
     if data.get("name", file.stem) != file.stem:
         raise MutantError(f"{where}: name is {data['name']!r}, but the file is called {file.stem}")
     misconception = " ".join(data["misconception"].split())
-    return Mutant(file.stem, misconception, tuple(fails), data["patch"], data.get("extra", False))
+    return Mutant(file.stem, misconception, tuple(fails), data["patch"], data.get("extra", False), schedules)

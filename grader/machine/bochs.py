@@ -401,6 +401,10 @@ class Bochs:
         """A non-maskable interrupt."""
         self._state.raise_nmi()
 
+    def set_timer(self, counts: int) -> None:
+        """From now on the timer interrupts after each so many counts of its clock."""
+        raise NotOnThisMachine("schedules are QEMU's alone: Bochs's timer is the one that the guest programs")
+
     def feed(self, data: bytes) -> int:
         """Bytes for COM1's receiver, each given when the guest has taken the one before; how many were taken over."""
         self._input += data

@@ -159,6 +159,9 @@ class Control(Protocol):
     def raise_nmi(self) -> None:
         """A non-maskable interrupt."""
 
+    def set_timer(self, counts: int) -> None:
+        """From now on the timer interrupts after each so many counts of its clock (see `preemption`)."""
+
     def feed(self, data: bytes) -> int:
         """Bytes for COM1's receiver; returns how many were taken, 0 when no more fit."""
 

@@ -31,6 +31,7 @@ from grader.machine.execution import PROBE_END, Awaited, Execution, Stop
 from grader.machine.faults import EmulatorGone, NotAsRequired, NotOnThisMachine
 from grader.machine.firmware import bios, option_rom
 from grader.machine.keyboard import scan_codes
+from grader.machine.preemption import Pattern
 from grader.machine.qemu import Qemu
 from grader.machine.report import ENTRY, LOG_MAX, Report, agreed, reports_in_memory, reports_on_console, unfinished_line
 from grader.machine.symbols import SymbolTable
@@ -46,6 +47,9 @@ WALL_CAP = 120.0
 
 PLAYER_CAP = 30.0
 """The same for a player of a recording: one that goes another way than its log waits for ever."""
+
+PROGRAM_START = "_start"
+"""Where every program begins (kernel/user/start.asm)."""
 
 _FALSE_ALARMS_MAX = 1000  # other programs that come to the address of probe_finish
 
@@ -272,6 +276,26 @@ class Machine(Execution):
         """Raise interrupt request line 0 (timer) to 15, to be delivered before the next instruction that allows it."""
         self._interfered = True
         self._control.raise_irq(number)
+
+    def preempt(self, pattern: Pattern, program: str) -> None:
+        """From the first instruction of `program` on, the timer interrupts as the pattern says.
+
+        A breakpoint among the first instructions cuts the pattern's delay short.
+        """
+        address = self.symbol(PROGRAM_START, program)
+
+        def begin() -> None:
+            if not self.runs_program(program, address):
+                return
+            start.remove()
+            for _ in range(pattern.delay):
+                self._step(1)
+                if self._points_at(Stop(self.eip())):
+                    break
+            self._control.set_timer(pattern.counts)
+
+        self._interfered = True
+        start = self.observe(address, begin)
 
     def inject_nmi(self) -> None:
         """A non-maskable interrupt, before the next instruction."""

@@ -19,6 +19,7 @@ from grader.machine.disk import DISK_NAME
 from grader.machine.emulator import Emulator
 from grader.machine.gdb_remote import GdbRemote, Point, Signal, StopReply, stop_reply
 from grader.machine.interrupts import Interrupter
+from grader.machine.preemption import program_timer
 from grader.machine.qmp import Qmp
 from grader.machine.registers import Registers, parse_registers
 from grader.machine.witness import Witness
@@ -220,7 +221,7 @@ class Qemu:
         """From now on so much guest time may pass; then it stops with Signal.ALARM."""
         count = watchdog_count(seconds)
         self._seconds = 2 * (_WATCHDOG_OFF - count)
-        self._qmp.human(f"o /b {_WATCHDOG_PORT:#x} {count:#x}")
+        self._out(_WATCHDOG_PORT, count)
         self._instructions_before = self.instructions()
         self._armed = time.monotonic()
         self._clock_before = self._clock()
@@ -269,14 +270,18 @@ class Qemu:
         """A non-maskable interrupt."""
         self._qmp.command("inject-nmi")
 
+    def set_timer(self, counts: int) -> None:
+        """From now on the timer interrupts after each so many counts of its clock."""
+        program_timer(counts, self._out)
+
     def feed(self, data: bytes) -> int:
         """Bytes for COM1's receiver; returns how many were taken, 0 when no more fit."""
         return self.serial.send(data)
 
     def put_scan_code(self, code: int) -> None:
         """Put a code into the keyboard controller's output."""
-        self._qmp.human(f"o /b {keyboard.COMMAND_PORT:#x} {keyboard.WRITE_OUTPUT:#x}")
-        self._qmp.human(f"o /b {keyboard.DATA_PORT:#x} {code:#x}")
+        self._out(keyboard.COMMAND_PORT, keyboard.WRITE_OUTPUT)
+        self._out(keyboard.DATA_PORT, code)
 
     def scan_code_waits(self) -> bool:
         """Whether a code lies there that the guest has not read."""
@@ -295,7 +300,11 @@ class Qemu:
         self._points.clear()
         self._gdb.physical_addresses(False)
         self._gdb.request(f"Qqemu.sstep={self._steps_of_gdb}")
-        self._qmp.human(f"o /b {_WATCHDOG_OFF_PORT:#x} 0")
+        self._out(_WATCHDOG_OFF_PORT, 0)
+
+    def _out(self, port: int, byte: int) -> None:
+        """Write a device's port, as the guest would."""
+        self._qmp.human(f"o /b {port:#x} {byte:#x}")
 
 
 _GDB_NAMES = ("eax", "ecx", "edx", "ebx", "esp", "ebp", "esi", "edi", "eip", "eflags")

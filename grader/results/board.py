@@ -83,6 +83,8 @@ def show(grading: Grading, console: Console, *, every_failure: bool = False) -> 
         _failures(grading, console, every_failure)
     if grading.tests and not grading.message:
         console.print(Text(f"machines  {witnesses(grading)}", style="dim"))
+    if grading.schedules:
+        console.print(Text(f"schedules {schedules(grading)}", style="dim"))
     console.print(Text(f"seed {grading.seed or '-'}   {grading.seconds:.1f} s", style="dim"))
 
 
@@ -123,7 +125,8 @@ def _row(test: Graded) -> tuple[RenderableType, RenderableType, RenderableType]:
     of = number(test.requirement.points)
     passed = test.outcome.verdict is Verdict.PASSED
     name = Text(readable(test.requirement.name), style="" if passed else style)
-    name.append(f"  {on_machines(test.requirement)}", style="dim")
+    for more in (on_machines(test.requirement), test.under_schedules):
+        name.append(f"  {more}" if more else "", style="dim")
     return Text(mark, style=style), name, f"{number(test.points)}/{of}"
 
 
@@ -140,6 +143,14 @@ def witnesses(grading: Grading) -> str:
         f"{witness.label} {grading.versions.get(witness.label, '(missing)')}: {count} test{'' if count == 1 else 's'}"
         for witness, count in grading.machines().items()
     )
+
+
+def schedules(grading: Grading) -> str:
+    """Who ran under schedules: `50 asked for: 12 tests ran, 1 of them failed`."""
+    ran = [test for test in grading.tests if test.outcome.schedules]
+    failed = sum(test.outcome.verdict is Verdict.FAILED for test in ran)
+    tests = f"{len(ran)} test{'' if len(ran) == 1 else 's'}"
+    return f"{grading.schedules} for each marked test that passes: {tests} ran under them, {failed} failed"
 
 
 def readable(name: str) -> str:

@@ -39,7 +39,13 @@ def to_html(grading: Grading) -> str:
     return (
         environment()
         .get_template("report.html")
-        .render(grading=grading, words=WORDS, failures=grading.failures(), machines=board.witnesses(grading))
+        .render(
+            grading=grading,
+            words=WORDS,
+            failures=grading.failures(),
+            machines=board.witnesses(grading),
+            schedules=board.schedules(grading) if grading.schedules else "",
+        )
     )
 
 

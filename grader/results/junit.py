@@ -53,6 +53,10 @@ def _case(grading: Grading, test: Graded) -> ElementTree.Element:
     points = 0 if grading.message else test.points
     machines = " ".join(requirement.witnesses)
     facts = {"points": f"{points:g}", "max_points": f"{requirement.points:g}", "witnesses": machines}
+    if outcome.schedules:
+        facts["schedules"] = str(outcome.schedules)
+    if outcome.schedule:
+        facts["schedule"] = outcome.schedule
     _properties(case, facts if outcome.witness is None else {**facts, "witness": outcome.witness.value})
     if outcome.verdict is not Verdict.PASSED:
         kind = "failure" if outcome.verdict is Verdict.FAILED else "error"

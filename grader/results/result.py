@@ -30,6 +30,7 @@ _SAME = (
     "message",
     "notes",
     "only",
+    "schedules",
     "build_output",
     "seed",
     "sandboxed",
@@ -57,6 +58,7 @@ def to_json(grading: Grading) -> dict[str, Any]:
         "message": grading.message,
         "notes": grading.notes,
         "only": grading.only,
+        "schedules": grading.schedules,
         "stages": [_stage(grading, stage) for stage in grading.stages],
         "tests": [_test(test, grading) for test in grading.tests],
         "build_output": grading.build_output,
@@ -101,6 +103,9 @@ def _test(test: Graded, grading: Grading) -> dict[str, Any]:
         "witnesses": [witness.value for witness in requirement.witnesses],
         "witness": outcome.witness.value if outcome.witness else "",
         "step": outcome.step,
+        "under_schedules": requirement.schedules,
+        "schedules": outcome.schedules,
+        "schedule": outcome.schedule,
         "nonce": outcome.nonce,
         "boots": outcome.boots,
         "guest_instructions": outcome.guest_instructions,
@@ -125,12 +130,15 @@ def from_json(data: dict[str, Any]) -> Grading:
                 test["usually"],
                 tuple(map(Witness, test.get("witnesses", ("qemu",)))),  # fields that older results lack
                 test.get("hidden", False),
+                test.get("under_schedules", False),
             ),
             Outcome(
                 name=test["name"],
                 verdict=Verdict(test["verdict"]),
                 witness=Witness(test["witness"]) if test.get("witness") else None,
                 step=test.get("step"),
+                schedule=test.get("schedule", ""),
+                schedules=test.get("schedules", 0),
                 **{
                     key: test[key]
                     for key in (
@@ -151,7 +159,7 @@ def from_json(data: dict[str, Any]) -> Grading:
         for test in data["tests"]
     ]
     stages = [Stage(stage["number"], stage["title"], stage["max_points"]) for stage in data["stages"]]
-    return Grading(stages=stages, tests=tests, **{key: data[key] for key in _SAME})
+    return Grading(stages=stages, tests=tests, **{key: data[key] for key in _SAME if key in data})
 
 
 @functools.cache

@@ -20,6 +20,7 @@ from grader.builds.image import compose_image, stripped
 from grader.host.sandbox import Sandbox
 from grader.machine.disk import Disk
 from grader.machine.machine import Machine
+from grader.machine.preemption import Pattern
 from grader.machine.symbols import SymbolTable
 from grader.machine.witness import Witness
 from grader.testing import seeds
@@ -29,6 +30,9 @@ if TYPE_CHECKING:
 
 ARGUMENT_MAX = 255
 """Bytes of a program's argument, as the kernel's spawn allows."""
+
+FIRST_PROGRAM = "shell"
+"""What the kernel starts when nobody says what."""
 
 GUEST_SECONDS = 2.0
 """Guest time a test may take when it does not say more: 125 million instructions."""
@@ -99,7 +103,10 @@ def _value(value: object) -> str:
 
 
 class Boots:
-    """Starts machines for one test and ends them all when the test ends."""
+    """Starts machines for one test and ends them all when the test ends.
+
+    With a `pattern`, their timers interrupt as that says, from the first instruction of the program that they start.
+    """
 
     def __init__(
         self,
@@ -110,6 +117,7 @@ class Boots:
         sandbox: Sandbox | None = None,
         witness: Witness = Witness.QEMU,
         tapes: Tapes | None = None,
+        pattern: Pattern | None = None,
     ) -> None:
         self.witness = witness
         """The emulator that the machines are made of."""
@@ -120,6 +128,7 @@ class Boots:
         self._test = test
         self._sandbox = sandbox
         self._tapes = tapes
+        self._pattern = pattern
 
     def __enter__(self) -> Boots:
         return self
@@ -178,6 +187,8 @@ class Boots:
         )
         machine.nonce = nonce
         self.machines.append(machine)
+        if self._pattern is not None:
+            machine.preempt(self._pattern, probe or first.partition(" ")[0] or FIRST_PROGRAM)
         return machine
 
     def _archive(self, probe: str | None, first: str, nonce: int, parameters: Mapping[str, object]) -> dict[str, bytes]:

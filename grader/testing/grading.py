@@ -7,17 +7,18 @@ parent alone does.
 from __future__ import annotations
 
 import hashlib
+import math
 import os
 import shlex
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 from grader.builds.build import Build, BuildFailed, build_tree
-from grader.faults import HandinFault, ProjectFault, Ungradable
+from grader.faults import HandinFault, ProjectFault, Ungradable, WrongUse
 from grader.host import tools
 from grader.host.sandbox import Sandbox
 from grader.labs import course
@@ -28,13 +29,23 @@ from grader.names import chosen
 from grader.paths import Project
 from grader.progress import Progress
 from grader.testing import seeds
+from grader.testing.exploration import Exploration, explore
 from grader.testing.pool import Job, Pool
+from grader.testing.schedules import ORDINARY, names
 from grader.testing.setting import Setting
 from grader.testing.verdict import Graded, Grading, Outcome, Requirement, Verdict, ungradable
 from grader.untrusted import plain
 
 GRADING_SECONDS_MAX = 1200.0
 """A hand-in whose every test comes to its cap must not hold up the queue: after so long the rest is ungradable."""
+
+
+SCHEDULES_IN_LIMIT = 50
+"""Schedules of all tests that the same limit holds for once more."""
+
+
+RACE = "steps that belong together can be interrupted in between: what does the code there rely on meanwhile?"
+"""What a failure under a schedule usually means, whatever the test is about."""
 
 
 @dataclass(frozen=True)
@@ -53,6 +64,10 @@ class Request:
     """The compiler's level."""
     step: int | None = None
     """Of sweeps, this step alone."""
+    schedules: int = 0
+    """Schedules that each marked test runs under, once it has passed the ordinary run."""
+    schedule: str = ORDINARY
+    """The one schedule to run under, without the ordinary run before it."""
 
 
 def processors() -> int:
@@ -127,20 +142,54 @@ def _grade(
     tools.check(found.result())
     progress.say("reading the tests")
     requirements = select(pool.requirements(), request.only)
+    check_schedules(pool.requirements(), requirements, request)
     if fault is not None or build is None:
         not_run = [_not_run(requirement) for requirement in requirements]
         grading.tests = [finished(lab, requirement, outcome, request) for requirement, outcome in not_run]
         grading.message = str(fault)
         grading.build_output = str(fault) if isinstance(fault, BuildFailed) else ""
         return
-    setting = Setting(build, grading.seed, request.sandboxed, request.step)
+    setting = Setting(build, grading.seed, request.sandboxed, request.step, request.schedule)
     progress.say("testing")
     progress.total(len(requirements))
     outcomes: dict[str, Outcome] = {}
+
+    def came() -> None:
+        """Keep the grading truthful: everything that is known now."""
+        grading.tests = [
+            finished(lab, known, outcomes[known.name], request) for known in requirements if known.name in outcomes
+        ]
+        grading.gradable = not any(test.outcome.verdict is Verdict.UNGRADABLE for test in grading.tests)
+        progress.step()
+
+    _once(pool, requirements, setting, outcomes, came)
+    if request.schedules:
+        grading.schedules = request.schedules
+        explorations = [
+            Exploration(known.name, outcomes[known.name], names(grading.seed, known.name, request.schedules))
+            for known in requirements
+            if known.schedules and outcomes[known.name].verdict is Verdict.PASSED
+        ]
+        limit = GRADING_SECONDS_MAX * math.ceil(request.schedules / SCHEDULES_IN_LIMIT)
+        for count, exploration in enumerate(explore(pool, explorations, setting, limit), len(requirements) + 1):
+            outcomes[exploration.test] = exploration.outcome
+            progress.say(f"schedules of {exploration.test}")
+            progress.total(count + sum(exploration.left for exploration in explorations))
+            came()
+
+
+def _once(
+    pool: Pool,
+    requirements: Sequence[Requirement],
+    setting: Setting,
+    outcomes: dict[str, Outcome],
+    came: Callable[[], None],
+) -> None:
+    """Run each test once; `came` is called after each of the outcomes."""
     for requirement in requirements:
         pool.submit(Job(requirement.name, setting.to_dict()))
     end = time.monotonic() + GRADING_SECONDS_MAX
-    while pool.outstanding:
+    while len(outcomes) < len(requirements):
         done = pool.next(1.0)
         if done is not None:
             outcomes[done[0].test] = done[1]
@@ -151,13 +200,21 @@ def _grade(
             }
         else:
             continue
-        grading.tests = [
-            finished(lab, known, outcomes[known.name], request) for known in requirements if known.name in outcomes
-        ]
-        grading.gradable = not any(test.outcome.verdict is Verdict.UNGRADABLE for test in grading.tests)
-        progress.step()
-        if len(outcomes) == len(requirements):
-            break
+        came()
+
+
+def check_schedules(every: Iterable[Requirement], chosen: Sequence[Requirement], request: Request) -> None:
+    """Raise WrongUse when schedules are asked for and no test that was chosen runs under them, or when one schedule is
+    and not all do.
+    """
+    left_out = [known.name for known in chosen if not known.schedules]
+    if not (request.schedules or request.schedule) or len(left_out) < (1 if request.schedule else len(chosen)):
+        return
+    those = ", ".join(sorted(known.name for known in every if known.schedules)) or "none"
+    raise WrongUse(
+        f"{left_out[0]} does not run under schedules: what it requires depends on when the timer interrupts. "
+        f"Those of {request.lab} that do: {those}"
+    )
 
 
 def select(requirements: Iterable[Requirement], only: tuple[str, ...]) -> list[Requirement]:
@@ -179,6 +236,8 @@ def finished(lab: Lab, requirement: Requirement, outcome: Outcome, request: Requ
     """A line of the board: with the handout's place and, for a failure, the command that opens its moment."""
     if requirement.handout and "#" not in requirement.handout:
         requirement = replace(requirement, handout=f"labs/{lab.name}/README.md#{requirement.handout}")
+    if outcome.schedule and outcome.verdict is Verdict.FAILED:
+        requirement = replace(requirement, usually=RACE)
     if outcome.verdict is Verdict.PASSED or outcome.lasting:
         return Graded(requirement, outcome)
     return Graded(requirement, outcome, debug_command(lab.name, outcome, request))
@@ -191,6 +250,8 @@ def debug_command(lab: str, outcome: Outcome, request: Request) -> str:
         words += ["--witness", str(outcome.witness)]
     if outcome.step is not None:
         words += ["--step", str(outcome.step)]
+    if outcome.schedule:
+        words += ["--schedule", outcome.schedule]
     if request.answer:
         words += ["--answer", request.answer]
     if request.seed:

@@ -13,6 +13,8 @@ the requirement a student reads.
 
 With `witnesses=BOTH` (of `grader.machine.witness`) the function runs once on each of these emulators, with fresh
 fixtures, and the test passes only if it passes on each. `boot.witness` says which one it is now.
+
+With `schedules=True` the requirement must hold wherever the timer interrupts: see `grader.testing.schedules`.
 """
 
 from __future__ import annotations
@@ -28,6 +30,7 @@ import pytest
 from grader.labs.lab_file import HIDDEN
 from grader.machine.witness import Witness
 from grader.testing import explanation, seeds
+from grader.testing.schedules import ORDINARY, pattern_of
 from grader.testing.setting import Setting
 from grader.testing.verdict import Outcome, Requirement, Verdict
 
@@ -45,17 +48,25 @@ def graded(
     handout: str = "",
     usually: str = "",
     witnesses: Sequence[Witness] = (Witness.QEMU,),
+    schedules: bool = False,
 ) -> Callable[[Function], Function]:
     """Mark a test as graded.
 
     `stage` counts from 1, `points` is what it is worth in its stage, `handout` names the section (the anchor of its
     heading) that explains it, `usually` says in a sentence what a failure usually means, and `witnesses` are the
-    emulators on each of which it must pass.
+    emulators on each of which it must pass. `schedules`: it must pass wherever the timer interrupts, however often.
     """
     if not witnesses or len(set(witnesses)) < len(witnesses):
         raise ValueError("a test names one witness at least, and none twice")
+    if schedules and Witness.QEMU not in witnesses:
+        raise ValueError("schedules are QEMU's: a test that runs under them names it as a witness")
     return pytest.mark.graded(
-        stage=stage, points=points, handout=handout, usually=usually, witnesses=tuple(map(Witness, witnesses))
+        stage=stage,
+        points=points,
+        handout=handout,
+        usually=usually,
+        witnesses=tuple(map(Witness, witnesses)),
+        schedules=schedules,
     )
 
 
@@ -71,7 +82,7 @@ _STARTED = pytest.StashKey[float]()
 def pytest_configure(config: pytest.Config) -> None:
     """Make the mark known."""
     config.addinivalue_line(
-        "markers", "graded(stage, points, handout, usually, witnesses): a test that is worth points"
+        "markers", "graded(stage, points, handout, usually, witnesses, schedules): a test that is worth points"
     )
 
 
@@ -124,6 +135,7 @@ def boot(request: pytest.FixtureRequest) -> Iterator[Boots]:
         sandbox=sandbox,
         witness=witness,
         tapes=setting.tapes,
+        pattern=pattern_of(setting.schedule),
     ) as boots:
         request.node.stash[_BOOTS] = boots
         yield boots
@@ -171,7 +183,10 @@ def pytest_runtest_makereport(
 def _outcome(item: pytest.Item, call: pytest.CallInfo[None]) -> Outcome:
     boots = item.stash.get(_BOOTS, None)
     sweep = item.stash.get(_SWEEP, None)
+    setting = item.config.stash.get(SETTING, None)
+    schedule = setting.schedule if setting is not None else ORDINARY
     facts: dict[str, Any] = {
+        "schedule": schedule,
         "seconds": time.perf_counter() - item.stash[_STARTED],
         "witness": item.stash.get(WITNESS, Witness.QEMU),
     }
@@ -180,7 +195,7 @@ def _outcome(item: pytest.Item, call: pytest.CallInfo[None]) -> Outcome:
         facts["boots"] = len(boots.machines)
         facts["guest_instructions"] = sum(explanation.instructions(machine) for machine in boots.machines)
     if call.excinfo is None:
-        wanted = item.config.stash[SETTING].step if SETTING in item.config.stash else None
+        wanted = setting.step if setting is not None else None
         if wanted is not None and not (sweep is not None and sweep.used):
             reason = f"the test sweeps over no instructions: there is no step {wanted}"
             return Outcome(item.name, Verdict.UNGRADABLE, reason, **facts)

@@ -8,6 +8,8 @@ Every answer is graded whole once. Further runs are of the tests that decide abo
 starter and `stage:K` those on both sides of the border, stages K and K + 1; for a mutant those that it must fail. The
 others have as many chances to waver as there are answers.
 
+Tests that are marked for it are run under schedules too: see `grader.testing.races`.
+
 A run is known by its verdict, its message and the instructions that its guests executed. Where three of them agree to
 the last instruction (one of the three beside busy loops, when load is asked for), each was the same computation, and
 so would the others be. All runs that were asked for are made where they differ: guests that wait for a disk or a
@@ -39,6 +41,7 @@ from grader.progress import Progress
 from grader.testing import seeds
 from grader.testing.message import fault
 from grader.testing.pool import Job, Pool
+from grader.testing.races import Schedules
 from grader.testing.setting import Setting
 from grader.testing.verdict import Outcome, Requirement, Verdict
 
@@ -60,6 +63,9 @@ class Expectation:
     passing: frozenset[str]
     says: str
     """What must hold, in words."""
+    races: frozenset[str] = frozenset()
+    """Tests that must pass in the ordinary run, and fail within so many schedules:"""
+    schedules: int = 0
 
 
 @dataclass
@@ -70,6 +76,9 @@ class Proof:
     outcomes: dict[str, list[Outcome]] = field(default_factory=lambda: defaultdict(list))
     fault: str = ""
     """Why it could not be built at all."""
+
+    def __post_init__(self) -> None:
+        self.schedules = Schedules(self.expectation.races, self.expectation.schedules)
 
     def problems(self, requirements: Sequence[Requirement]) -> list[str]:
         """What is wrong, a sentence each; empty when the answer proves what it must."""
@@ -87,7 +96,7 @@ class Proof:
                 found.append(f"{requirement.name} must be {wanted}, but it is {verdicts[0]}; {_why(outcomes)}")
             elif verdicts and wanted is Verdict.FAILED and (why := fault(outcomes[0].message)):
                 found.append(f"{requirement.name} says what no student understands: {why}: {outcomes[0].message}")
-        return found
+        return [*found, *self.schedules.problems()]
 
     def steady(self, test: str) -> bool:
         """Whether all runs of a test so far were the same to the instruction, as far as that can be known."""
@@ -126,9 +135,14 @@ def expectations(
             if not named:
                 problems.append(f"mutant {mutant.name} names a test that is none: {name}{near(name, every)}")
             caught |= named
-        says = f"fails {len(caught)} of {len(every)} tests: {mutant.misconception}"
-        if extra or not mutant.extra:
-            found.append(Expectation(f"mutant:{mutant.name}", every - caught, says))
+        if not extra and mutant.extra:
+            continue
+        fails = f"fails {len(caught)} of {len(every)} tests"
+        if mutant.schedules:
+            says = f"passes, and {fails} within {mutant.schedules} schedules: {mutant.misconception}"
+            found.append(Expectation(f"mutant:{mutant.name}", every, says, frozenset(caught), mutant.schedules))
+        else:
+            found.append(Expectation(f"mutant:{mutant.name}", every - caught, f"{fails}: {mutant.misconception}"))
     return found, problems
 
 
@@ -191,10 +205,12 @@ class Prover:
         progress: Progress,
         extra: bool = False,
         failing_only: bool = False,
+        schedules: int = 0,
     ) -> None:
         """Grade every answer whole, then up to `runs` times by the tests that decide about it, and once more beside
         busy loops when `load` is asked for. The extra mutants are proved with `extra`, or when named in `answers`.
-        With `failing_only`, just the tests that an answer must fail are run: for what they say.
+        Races are run under schedules until they fail, right answers under as many as `schedules` says. With
+        `failing_only`, just the tests that an answer must fail are run: for what they say.
 
         Raises WrongUse, MutantError, MarkerError, Ungradable or PoolError.
         """
@@ -216,6 +232,8 @@ class Prover:
             few = min(runs - 1, STEADY_RUNS - 1 - load)
             self._more_runs(pool, settings, few, progress, "again")
             self._more_runs(pool, settings, runs - 1 - few, progress, "what is not the same to the instruction")
+            for answer, setting in settings.items():
+                self._under_schedules(pool, answer, setting, schedules, progress)
         self.seconds = time.monotonic() - began
 
     def _expect(self, tests: int, progress: Progress) -> None:
@@ -286,6 +304,19 @@ class Prover:
         while pool.outstanding:
             progress.say(why)
             self._collect(pool, progress, 1.0)
+
+    def _under_schedules(self, pool: Pool, answer: str, setting: Setting, right: int, progress: Progress) -> None:
+        """Run an answer under schedules, if it is a right one or a race."""
+        proof = self.proofs[answer]
+        asked = 0 if Answer.parse(answer).kind == "mutant" else right
+        ordinary = {test: outcomes[0] for test, outcomes in proof.outcomes.items()}
+        explorations = proof.schedules.explorations(self.requirements, ordinary, setting.seed, asked)
+        if not explorations:
+            return
+        progress.say(f"schedules of {answer}")
+        for _ in proof.schedules.run(pool, explorations, setting):
+            self._expect(1, progress)
+            progress.step()
 
     def _wavers(self, answer: str, requirement: Requirement) -> bool:
         """Whether another run may tell something new."""

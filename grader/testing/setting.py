@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from grader.builds.build import Build
 from grader.machine.witness import Witness
+from grader.testing.schedules import ORDINARY
 
 if TYPE_CHECKING:
     from grader.machine.tape import Tapes
@@ -26,6 +27,8 @@ class Setting:
     sandboxed: bool = True
     step: int | None = None
     """The one step of a sweep that is to be done; all when None."""
+    schedule: str = ORDINARY
+    """The name of the schedule to run it under."""
     witness: Witness | None = None
     """The one emulator to run a test on; all that it names when None. It stays in its process, as what follows does."""
     tapes: Tapes | None = None
@@ -46,6 +49,7 @@ class Setting:
             "seed": self.seed,
             "sandboxed": self.sandboxed,
             "step": self.step,
+            "schedule": self.schedule,
         }
 
     @classmethod
@@ -53,7 +57,7 @@ class Setting:
         """The inverse of `to_dict`."""
         facts: dict[str, Any] = {name: Path(data["build"][name]) for name in _FILES}
         facts |= {name: {key: Path(path) for key, path in data["build"][name].items()} for name in _MAPS}
-        return cls(Build(**facts), data["seed"], data["sandboxed"], data["step"])
+        return cls(Build(**facts), data["seed"], data["sandboxed"], data["step"], data["schedule"])
 
 
 _FILES = ("tree", "output", "kernel_elf", "kernel_bin", "bootstrap_bin")

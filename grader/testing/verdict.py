@@ -43,6 +43,8 @@ class Requirement:
     """The emulators on each of which it must pass, in the order in which they are asked."""
     hidden: bool = False
     """Whether students do not get it: it lies in tests/hidden."""
+    schedules: bool = False
+    """Whether it must pass wherever the timer interrupts."""
 
     @property
     def function(self) -> str:
@@ -83,6 +85,10 @@ class Outcome:
     """The emulator of which `serial` and `machine` tell: the one that it did not pass on, or else the last."""
     step: int | None = None
     """Of a sweep: the step that did not pass."""
+    schedule: str = ""
+    """The schedule that `message`, `serial` and `machine` tell of; empty: the ordinary run."""
+    schedules: int = 0
+    """How many schedules it ran under, beside the ordinary run: up to the first that it did not pass."""
     lasting: bool = False
     """Ungradable for a reason that another try will not change."""
 
@@ -131,6 +137,12 @@ class Graded:
         return self.requirement.points if self.outcome.verdict is Verdict.PASSED else 0
 
     @property
+    def under_schedules(self) -> str:
+        """`under 50 schedules`; empty for a test that ran under none."""
+        count = self.outcome.schedules
+        return f"under {count} schedule{'' if count == 1 else 's'}" if count else ""
+
+    @property
     def witnessed(self) -> tuple[Witness, ...]:
         """The emulators that it ran on: all that it names, or those up to the one that it did not pass on."""
         asked, last = self.requirement.witnesses, self.outcome.witness
@@ -164,6 +176,8 @@ class Grading:
     notes: list[str] = field(default_factory=list)
     """What the student or instructor should know although it changes no verdict (an extra file was ignored, ...)."""
     only: list[str] = field(default_factory=list)
+    schedules: int = 0
+    """How many schedules were asked for."""
     build_output: str = ""
     seed: str = ""
     sandboxed: bool = True

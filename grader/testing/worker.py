@@ -22,7 +22,8 @@ import pytest
 from _pytest.runner import runtestprotocol
 
 from grader.machine.witness import Witness
-from grader.testing import plugin, witnesses
+from grader.testing import plugin, schedules, witnesses
+from grader.testing.schedules import ORDINARY
 from grader.testing.setting import Setting
 from grader.testing.verdict import Outcome, Verdict, combined
 
@@ -104,17 +105,18 @@ class Session:
 def run_item(item: pytest.Item) -> Outcome:
     """Run one collected test once, in the setting that its configuration holds; may be called again.
 
-    Once means: on each of its witnesses in turn, up to the first that it does not pass on.
+    Once means: on each of its witnesses in turn, up to the first that it does not pass on; under a schedule on QEMU.
     """
     requirement = plugin.requirement_of(item)
     assert requirement is not None, "only graded tests are run"
-    only = item.config.stash[plugin.SETTING].witness
+    setting = item.config.stash[plugin.SETTING]
+    only = setting.witness if setting.schedule == ORDINARY else Witness.QEMU
     outcomes: list[Outcome] = []
     for witness in requirement.witnesses if only is None else (only,):
         outcomes.append(witnesses.missing(requirement, witness) or _run_on(item, witness))
         if outcomes[-1].verdict is not Verdict.PASSED:
             break
-    return witnesses.named(requirement, combined(outcomes))
+    return schedules.named(setting.schedule, witnesses.named(requirement, combined(outcomes)))
 
 
 def _run_on(item: pytest.Item, witness: Witness) -> Outcome:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from grader.labs.lab_file import Stage
 from grader.testing.verdict import Graded, Grading, Outcome, Requirement, Verdict
 
@@ -41,6 +43,15 @@ def failed(name: str, stage: int = 1, points: float = 10, said: str = "539kernel
         seconds=0.1,
     )
     return Graded(requirement(name, stage, points), outcome, f"./lab debug demo {name}")
+
+
+def raced(name: str) -> Graded:
+    """A test that passed the ordinary run, and failed under its third schedule."""
+    test = failed(name)
+    message = "under schedule 7f3a (timer every 4,190 instructions from the 4,255th on): assert 1 == 2"
+    outcome = replace(test.outcome, message=message, schedule="7f3a", schedules=3)
+    requirement = replace(test.requirement, schedules=True)
+    return Graded(requirement, outcome, f"./lab debug demo {name} --schedule 7f3a")
 
 
 def grading(*tests: Graded) -> Grading:

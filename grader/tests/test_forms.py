@@ -13,7 +13,7 @@ from rich.console import Console
 
 from grader.results import board, html, junit, result
 from grader.testing.verdict import Grading
-from grader.tests.samples import ATTACK, FORBIDDEN, failed, grading, passed
+from grader.tests.samples import ATTACK, FORBIDDEN, failed, grading, passed, raced
 from grader.untrusted import plain
 
 SHOWN = plain(ATTACK)
@@ -175,3 +175,21 @@ def test_junit_is_valid_and_has_the_points() -> None:
     assert points == {"points": "0", "max_points": "10", "witnesses": "qemu"}
     assert "::" not in text and not any(character in text for character in FORBIDDEN)
     assert case.find("failure") is not None
+
+
+def test_every_form_says_under_how_many_schedules_a_test_ran_and_which_it_failed() -> None:
+    """And the command that replays that one; without schedules nothing is said of them."""
+    made = grading(passed("test_a"), raced("test_b"))
+    made.schedules = 50
+    text = printed(made, width=200)
+    assert re.search(r"FAIL\s+b\s+under 3 schedules\s+0/10", text)
+    assert "under schedule 7f3a (timer every 4,190 instructions from the 4,255th on): assert" in text
+    assert "./lab debug demo test_b --schedule 7f3a" in text
+    assert "schedules 50 for each marked test that passes: 1 test ran under them, 1 failed" in text
+    page = html.to_html(made)
+    assert "<code>7f3a</code>, the first of 3 that it did not pass" in page and "under 3 schedules" in page
+    assert "50 for each marked test" in page
+    case = ElementTree.fromstring(junit.to_junit(made)).findall("testsuite/testcase")[1]
+    values = {item.get("name"): item.get("value") for item in case.iter("property")}
+    assert (values["schedules"], values["schedule"]) == ("3", "7f3a")
+    assert "schedule" not in printed(grading(passed("test_a"))) + html.to_html(grading(passed("test_a")))

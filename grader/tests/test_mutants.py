@@ -75,6 +75,7 @@ def test_mutants_are_read_from_their_files(tmp_path: Path) -> None:
         ('["test_value"]', '"test_value"', "fails must be a list"),
         ("patch", "name = 'x'\npatch", "name is 'x'"),
         ("fails", "fails = ", "line 3"),
+        ("patch", "schedules = true\npatch", "schedules must be a number"),
     ],
 )
 def test_a_wrong_mutant_file_is_refused(tmp_path: Path, old: str, new: str, message: str) -> None:

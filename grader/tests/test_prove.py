@@ -36,12 +36,16 @@ points = 60
 TESTS = '''
 import os
 from pathlib import Path
-from grader.testing.plugin import graded
+from grader.testing.plugin import SETTING, graded
 
 PYTHON = os.environ.get("DEMO_PYTHON", "")
 
-def check(build, name):
+def check(build, name, request=None):
     passing = build.tree.name.split("+")
+    if f"{name}~" in passing:  # a race: under one schedule of four it fails
+        schedule = request.config.stash[SETTING].schedule
+        assert not schedule or int(schedule, 16) % 4, "lost"
+        return
     if f"{name}?" in passing:  # now and then: every second time
         mark = Path(os.environ["DEMO_MARK"])
         if not mark.exists():
@@ -57,10 +61,10 @@ def test_one(build):
     """One holds, because."""
     check(build, "one")
 
-@graded(stage=2, points=30, handout="rules", usually="x")
-def test_two(build):
+@graded(stage=2, points=30, handout="rules", usually="x", schedules=True)
+def test_two(build, request):
     """Two holds, because."""
-    check(build, "two")
+    check(build, "two", request)
 
 @graded(stage=2, points=30, handout="rules", usually="x")
 def test_three(build):
@@ -99,6 +103,7 @@ def prove(
     answers: list[str] | None = None,
     extra: bool = False,
     failing_only: bool = False,
+    schedules: int = 0,
 ) -> Prover:
     """Prove the lab with answers whose tests pass as told."""
     prover = Prover(project, "demo")
@@ -119,6 +124,7 @@ def prove(
         progress=Progress(),
         extra=extra,
         failing_only=failing_only,
+        schedules=schedules,
     )
     return prover
 
@@ -237,6 +243,57 @@ def test_an_extra_mutant_is_proved_when_it_is_asked_for(project: Project, monkey
     assert prove(project, SOUND, monkeypatch, answers=["mutant:forgets_two"]).sound
     assert prove(project, SOUND, monkeypatch, extra=True).sound
     assert "mutant:forgets_two" in prove(project, SOUND, monkeypatch, extra=True).proofs
+
+
+def race(project: Project) -> None:
+    """Have the mutant be one."""
+    file = project.solution("demo") / "mutants" / "forgets_two.toml"
+    file.write_text("schedules = 50\n" + file.read_text())
+
+
+def test_a_race_passes_in_the_ordinary_run_and_fails_under_a_schedule(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Both halves are proved, and that the schedule gives the same run again."""
+    race(project)
+    mutant = "mutant:forgets_two"
+    prover = prove(project, {**SOUND, mutant: "one+two~+three"}, monkeypatch)
+    assert prover.sound, problems(prover)
+    proof = prover.proofs[mutant]
+    assert proof.score(prover.requirements) == 100
+    assert proof.schedules.outcomes["test_two"].verdict is Verdict.FAILED
+    assert len(proof.schedules.failures["test_two"]) == 2
+    assert "passes, and fails 1 of 3 tests within 50 schedules" in proof.expectation.says
+
+
+@pytest.mark.parametrize(
+    ("passing", "said"),
+    [
+        ("one+two+three", "test_two must fail under schedules, but it is passed under 50 schedules"),
+        ("one+three", "test_two must be passed, but it is failed"),
+        ("one+three", "test_two must fail under schedules, but it did not run under any"),
+        ("two~+three", "test_one must be passed, but it is failed"),
+    ],
+)
+def test_a_race_that_is_none_is_found(
+    project: Project, monkeypatch: pytest.MonkeyPatch, passing: str, said: str
+) -> None:
+    """It fails never, or always, or elsewhere too."""
+    race(project)
+    prover = prove(project, {**SOUND, "mutant:forgets_two": passing}, monkeypatch, answers=["mutant:*"])
+    assert not prover.sound and said in problems(prover)
+
+
+def test_right_answers_pass_under_schedules_when_that_is_asked(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A reference with a race in it is no reference; a mutant that is no race is not asked."""
+    prover = prove(project, SOUND, monkeypatch, schedules=5)
+    assert prover.sound, problems(prover)
+    assert prover.proofs["reference"].schedules.outcomes["test_two"].schedules == 5
+    assert not prover.proofs["mutant:forgets_two"].schedules.outcomes
+    prover = prove(project, {**SOUND, "reference": "one+two~+three"}, monkeypatch, schedules=50)
+    assert "reference: test_two must pass under every schedule, but it is failed; under schedule" in problems(prover)
 
 
 def test_a_students_tree_cannot_be_proved(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ import pytest
 
 from grader.results import result
 from grader.testing.verdict import Graded, Outcome, Verdict
-from grader.tests.samples import ATTACK, failed, grading, passed
+from grader.tests.samples import ATTACK, failed, grading, passed, raced
 
 
 def test_the_fields_that_others_rely_on() -> None:
@@ -39,7 +39,8 @@ def test_an_ungradable_test_earns_nothing_and_says_so() -> None:
 
 def test_reading_gives_what_was_written(tmp_path: Path) -> None:
     """The canonical form loses nothing."""
-    made = grading(passed("test_a"), failed("test_b", said=ATTACK))
+    made = grading(passed("test_a"), failed("test_b", said=ATTACK), raced("test_c"))
+    made.schedules = 50
     result.write(made, tmp_path / "deep" / "result.json")
     assert result.to_json(result.read(tmp_path / "deep" / "result.json")) == result.to_json(made)
 

@@ -35,7 +35,9 @@ def right(counted: int, happened: int, when: str) -> None:
     assert counted == happened, f"{when}, the stacks were switched {happened} times, but the kernel counted {counted:,}"
 
 
-@graded(stage=1, points=10, handout=HANDOUT, usually="the count is too small a number, or is kept elsewhere")
+@graded(
+    stage=1, points=10, handout=HANDOUT, usually="the count is too small a number, or is kept elsewhere", schedules=True
+)
 def test_yields_between_two_processes_are_counted(boot: Boots, seed: int) -> None:
     """Two processes that give each other the processor some 300 times: each time counts."""
     yields = random.Random(seed).randint(140, 180)
@@ -45,7 +47,13 @@ def test_yields_between_two_processes_are_counted(boot: Boots, seed: int) -> Non
     right(counted, happened, when)
 
 
-@graded(stage=1, points=6, handout=HANDOUT, usually="the scheduler's decisions are counted, not the switches")
+@graded(
+    stage=1,
+    points=6,
+    handout=HANDOUT,
+    usually="the scheduler's decisions are counted, not the switches",
+    schedules=True,
+)
 def test_a_yield_without_another_process_is_no_switch(boot: Boots, seed: int) -> None:
     """A process that is alone keeps the processor, when it yields and at every tick: no switch, and none counted."""
     counted, happened = switches(boot(PROBE, yields=random.Random(seed).randint(5, 50), spins=3), seed)
@@ -54,7 +62,7 @@ def test_a_yield_without_another_process_is_no_switch(boot: Boots, seed: int) ->
     right(counted, happened, when)
 
 
-@graded(stage=1, points=7, handout=HANDOUT, usually="switches to the idle process are left out")
+@graded(stage=1, points=7, handout=HANDOUT, usually="switches to the idle process are left out", schedules=True)
 def test_switches_to_the_idle_process_and_back_are_counted(boot: Boots, seed: int) -> None:
     """A process that sleeps alone gives the processor to the idle process and gets it back: two switches a sleep."""
     sleeps = random.Random(seed).randint(10, 30)
@@ -64,7 +72,9 @@ def test_switches_to_the_idle_process_and_back_are_counted(boot: Boots, seed: in
     right(counted, happened, when)
 
 
-@graded(stage=1, points=7, handout=HANDOUT, usually="only the switches that a process asks for are counted")
+@graded(
+    stage=1, points=7, handout=HANDOUT, usually="only the switches that a process asks for are counted", schedules=True
+)
 def test_preemptions_are_counted(boot: Boots, seed: int) -> None:
     """A process that never gives the processor back loses it to the timer: these switches count as well."""
     ticks = random.Random(seed).randint(10, 30)

@@ -189,6 +189,7 @@ def test_the_heartbeat_seals_with_a_key_that_it_cannot_tell(boot: Boots, seed: i
     points=2,
     handout="memory",
     usually="the view is switched on the way into a domain and not on the way back, or never",
+    schedules=True,
 )
 def test_each_domain_sees_its_own_memory_alone(boot_domains: Start) -> None:
     """While a domain runs, the page tables give ring 3 its own region, writable, and none of another; before and after,
@@ -221,6 +222,7 @@ def test_each_domain_sees_its_own_memory_alone(boot_domains: Start) -> None:
     handout="memory",
     usually="the page tables are changed and the processor is not told, so that it goes by what it remembers",
     witnesses=(Witness.QEMU, Witness.BOCHS),
+    schedules=True,
 )
 def test_to_touch_another_domains_memory_is_a_page_fault(boot_domains: Start) -> None:
     """Reading, writing and calling what is another domain's ends the process with vector 14, also when that memory was

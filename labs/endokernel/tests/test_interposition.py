@@ -94,6 +94,7 @@ def stops(machine: Machine, awaited: str, *places: int) -> int:
     points=3,
     handout="interposition",
     usually="the kernel performs the call itself, or enters the monitor in another ring or on another stack",
+    schedules=True,
 )
 def test_a_system_call_of_ring_3_arrives_at_the_monitor_in_ring_2(boot: Boots, entry_of: EntryOf) -> None:
     """Between each `int 0x80` of the program and its next instruction the monitor's entry is executed once, at CPL 2 on
@@ -197,6 +198,7 @@ def test_a_call_that_the_policy_does_not_allow_is_denied(boot: Boots) -> None:
     points=1,
     handout="policy",
     usually="the number is used as an index before it is checked, or compared as a signed number",
+    schedules=True,
 )
 def test_what_is_no_call_is_denied(boot: Boots, entry_of: EntryOf) -> None:
     """Numbers that no call has, large and negative ones too, come to the monitor and back as errors, under a policy
@@ -416,6 +418,7 @@ def test_a_monitor_that_loops_can_be_killed(boot: Boots, entry_of: EntryOf) -> N
     points=1,
     handout="interposition",
     usually="the monitor's own calls are sent to the monitor again, or mediation is switched for all processes at once",
+    schedules=True,
 )
 def test_only_ring_3_of_mediated_processes_is_mediated(boot: Boots) -> None:
     """Code in PrivUser may ask the kernel what its program may not; and a program without PrivUser makes its calls as

@@ -103,6 +103,7 @@ def test_the_monitors_memory_is_no_buffer(boot: Boots) -> None:
     points=1,
     handout="deputy",
     usually="the monitor passes memory_map and memory_unmap on without a look at the range",
+    schedules=True,
 )
 def test_nothing_is_mapped_over_the_monitor(boot: Boots) -> None:
     """Mapping, unmapping or growing memory over PrivUser, holes included, is refused as a whole; memory next to it is

@@ -17,6 +17,7 @@ E_BLOCKED, E_DEAD, E_INVALID = KernelError.E_BLOCKED, KernelError.E_DEAD, Kernel
     points=2,
     handout="rendezvous",
     usually="the send does not find the receiver that waits, or forgets to wake it",
+    schedules=True,
 )
 def test_a_waiting_receiver_gets_the_message(boot: Boots) -> None:
     """A receiver that waits is woken by the send, with the whole message and the sender's true endpoint."""
@@ -32,7 +33,13 @@ def test_a_waiting_receiver_gets_the_message(boot: Boots) -> None:
     must(report["sender"], report["endpoint"], "a receiver that waited got a message whose field `sender` was")
 
 
-@graded(stage=1, points=1, handout="rendezvous", usually="the send returns before anybody has received the message")
+@graded(
+    stage=1,
+    points=1,
+    handout="rendezvous",
+    usually="the send returns before anybody has received the message",
+    schedules=True,
+)
 def test_a_sender_that_comes_first_waits_for_its_receiver(boot: Boots) -> None:
     """A send returns only when the message was received: there are no buffers in between."""
     machine = boot("rendezvous", role="sender_first")
@@ -47,7 +54,13 @@ def test_a_sender_that_comes_first_waits_for_its_receiver(boot: Boots) -> None:
     )
 
 
-@graded(stage=1, points=1, handout="queues", usually="waiting senders are searched for by slot, or kept as a stack")
+@graded(
+    stage=1,
+    points=1,
+    handout="queues",
+    usually="waiting senders are searched for by slot, or kept as a stack",
+    schedules=True,
+)
 def test_waiting_senders_are_served_in_the_order_they_came(boot: Boots) -> None:
     """Who waited longest is received first, so that no sender can be overtaken for ever."""
     order = "four processes that began to send in the order 1 2 3 4 were received in the order"
@@ -63,6 +76,7 @@ def test_waiting_senders_are_served_in_the_order_they_came(boot: Boots) -> None:
     points=1,
     handout="queues",
     usually="receive looks at the first of the queue only, or takes anybody's message",
+    schedules=True,
 )
 def test_receiving_from_one_leaves_the_others_waiting(boot: Boots) -> None:
     """Receiving from X takes X's message, waits for X if need be, and keeps Y's for later."""
@@ -75,7 +89,13 @@ def test_receiving_from_one_leaves_the_others_waiting(boot: Boots) -> None:
     )
 
 
-@graded(stage=1, points=1, handout="rendezvous", usually="the sender's field is copied from the sender's buffer")
+@graded(
+    stage=1,
+    points=1,
+    handout="rendezvous",
+    usually="the sender's field is copied from the sender's buffer",
+    schedules=True,
+)
 def test_the_sender_cannot_be_forged(boot: Boots) -> None:
     """The kernel writes who sent a message: neither send, call nor reply can pass for somebody else's."""
     forgeries = names(["a send that named the receiver", "a send that named the kernel", "a call that named another"])
@@ -102,6 +122,7 @@ def test_the_sender_cannot_be_forged(boot: Boots) -> None:
     points=1,
     handout="rendezvous",
     usually="IPC_NONBLOCKING is not looked at, or what was refused stays in a queue",
+    schedules=True,
 )
 def test_nonblocking_operations_never_wait(boot: Boots) -> None:
     """With IPC_NONBLOCKING an operation that would wait says E_BLOCKED, leaves nothing behind, and works when it
@@ -133,7 +154,7 @@ def test_nonblocking_operations_never_wait(boot: Boots) -> None:
     )
 
 
-@graded(stage=1, points=2, handout="rendezvous", usually="the caller takes any message for the reply")
+@graded(stage=1, points=2, handout="rendezvous", usually="the caller takes any message for the reply", schedules=True)
 def test_a_call_returns_the_reply_of_the_process_it_was_sent_to(boot: Boots) -> None:
     """A call brings the request there and its reply back; a third process's message waits until it is asked for."""
     another = "a call came back with a message from another sender than the process that was called"
@@ -154,6 +175,7 @@ def test_a_call_returns_the_reply_of_the_process_it_was_sent_to(boot: Boots) -> 
     points=1,
     handout="rendezvous",
     usually="call is a send and then a receive: between the two the reply finds nobody",
+    schedules=True,
 )
 def test_a_caller_always_waits_when_the_reply_comes(boot: Boots) -> None:
     """Call is atomic: a server that replies at once, without waiting, always finds its caller ready for the reply."""
@@ -166,7 +188,11 @@ def test_a_caller_always_waits_when_the_reply_comes(boot: Boots) -> None:
 
 
 @graded(
-    stage=1, points=1, handout="rendezvous", usually="reply does not check that the caller waits for this very process"
+    stage=1,
+    points=1,
+    handout="rendezvous",
+    usually="reply does not check that the caller waits for this very process",
+    schedules=True,
 )
 def test_a_reply_reaches_only_a_caller_that_waits_for_it(boot: Boots) -> None:
     """A reply to a sender, to oneself, to another's caller, before its call was received, or a second one is refused,
@@ -193,6 +219,7 @@ def test_a_reply_reaches_only_a_caller_that_waits_for_it(boot: Boots) -> None:
     points=1,
     handout="registers",
     usually="a blocked process's state in the kernel is kept in one place for all",
+    schedules=True,
 )
 def test_processes_that_call_through_others_in_turn_keep_their_state(boot: Boots) -> None:
     """Two chains of calls, blocked deep in the kernel, answered in the other order than they came, stay apart."""

@@ -31,6 +31,7 @@ BAD_BUFFERS = (
     points=2,
     handout="buffers",
     usually="only the first byte of a buffer is checked, or start + length wraps around",
+    schedules=True,
 )
 def test_bad_buffers_are_refused(boot: Boots) -> None:
     """A buffer that is not wholly the caller's own gives E_FAULT, transfers nothing, and leaves the partner as it
@@ -54,7 +55,13 @@ def test_bad_buffers_are_refused(boot: Boots) -> None:
     )
 
 
-@graded(stage=1, points=1, handout="buffers", usually="the copy takes the first page's frame for the whole message")
+@graded(
+    stage=1,
+    points=1,
+    handout="buffers",
+    usually="the copy takes the first page's frame for the whole message",
+    schedules=True,
+)
 def test_a_message_may_lie_across_two_pages(boot: Boots) -> None:
     """Any memory of a process's own will do as a buffer: at an odd address, and across two pages."""
     played(
@@ -71,6 +78,7 @@ def test_a_message_may_lie_across_two_pages(boot: Boots) -> None:
     points=1,
     handout="buffers",
     usually="the buffer is checked when the receiver comes, not when the message does",
+    schedules=True,
 )
 def test_a_buffer_that_vanishes_while_its_owner_waits_is_noticed(boot: Boots) -> None:
     """Who waits to receive, for a reply or for a notification, and whose buffer is gone when it comes, gets E_FAULT,
@@ -120,7 +128,11 @@ def unmap(machine: Machine, cr3: int, virtual: int) -> None:
 
 
 @graded(
-    stage=1, points=1, handout="queues", usually="nobody looks for a cycle, or only for a process that sends to itself"
+    stage=1,
+    points=1,
+    handout="queues",
+    usually="nobody looks for a cycle, or only for a process that sends to itself",
+    schedules=True,
 )
 def test_a_cycle_of_two_is_refused(boot: Boots) -> None:
     """Who would close a circle of processes that wait for one another gets E_DEADLOCK, and the others go on."""
@@ -148,6 +160,7 @@ def test_a_cycle_of_two_is_refused(boot: Boots) -> None:
     points=1,
     handout="queues",
     usually="only short cycles are found, or a process that receives is taken for one that waits to send",
+    schedules=True,
 )
 def test_longer_cycles_are_refused_and_nothing_else(boot: Boots) -> None:
     """A waits for B waits for C is no cycle, until C turns to A: then C alone is refused; the same with six. Somebody
@@ -169,7 +182,9 @@ def test_longer_cycles_are_refused_and_nothing_else(boot: Boots) -> None:
     )
 
 
-@graded(stage=1, points=1, handout="death", usually="whoever waited for the dead process is never woken")
+@graded(
+    stage=1, points=1, handout="death", usually="whoever waited for the dead process is never woken", schedules=True
+)
 def test_the_death_of_a_receiver_wakes_all_who_wait_for_it(boot: Boots) -> None:
     """Senders, callers, those who wait for its reply or its message: all are told E_DEAD when a process is killed."""
     killed = "a process that was killed meanwhile"
@@ -185,7 +200,7 @@ def test_the_death_of_a_receiver_wakes_all_who_wait_for_it(boot: Boots) -> None:
     )
 
 
-@graded(stage=1, points=1, handout="death", usually="a killed sender stays in the receiver's queue")
+@graded(stage=1, points=1, handout="death", usually="a killed sender stays in the receiver's queue", schedules=True)
 def test_a_dead_sender_leaves_no_ghost(boot: Boots) -> None:
     """Senders killed while they wait, first, middle or last, are gone from the queue; the others' messages still
     arrive.
@@ -203,7 +218,7 @@ def test_a_dead_sender_leaves_no_ghost(boot: Boots) -> None:
     )
 
 
-@graded(stage=1, points=1, handout="death", usually="reply trusts that who called is still there")
+@graded(stage=1, points=1, handout="death", usually="reply trusts that who called is still there", schedules=True)
 def test_a_reply_to_a_dead_caller_is_an_error(boot: Boots) -> None:
     """A server whose client was killed in the meantime gets an error, and serves the next one."""
     played(
@@ -220,6 +235,7 @@ def test_a_reply_to_a_dead_caller_is_an_error(boot: Boots) -> None:
     points=1,
     handout="endpoints",
     usually="the generation is not compared, or does not grow when a slot is used again",
+    schedules=True,
 )
 def test_a_stale_endpoint_never_means_the_slots_next_process(boot: Boots) -> None:
     """The endpoint of a dead process says E_DEAD for ever, also when another process sits in its slot."""
@@ -246,7 +262,11 @@ def test_a_stale_endpoint_never_means_the_slots_next_process(boot: Boots) -> Non
 
 
 @graded(
-    stage=1, points=1, handout="endpoints", usually="the slot of an endpoint is used without a look at its generation"
+    stage=1,
+    points=1,
+    handout="endpoints",
+    usually="the slot of an endpoint is used without a look at its generation",
+    schedules=True,
 )
 def test_a_number_that_never_was_an_endpoint_is_refused(boot: Boots) -> None:
     """Made-up endpoints are errors for every operation, and a true one works."""

@@ -24,7 +24,11 @@ CHANGED = names(
 
 
 @graded(
-    stage=1, points=1, handout="notifications", usually="notifications are queued, or receive looks for senders first"
+    stage=1,
+    points=1,
+    handout="notifications",
+    usually="notifications are queued, or receive looks for senders first",
+    schedules=True,
 )
 def test_notifications_are_bits_that_add_up(boot: Boots) -> None:
     """Bits from several notifies come as one message of the kernel's, before any sender's, and once."""
@@ -58,6 +62,7 @@ def endpoint(word: int) -> str:
     points=1,
     handout="notifications",
     usually="the `from` of a waiting receiver is not compared when a message comes",
+    schedules=True,
 )
 def test_waiting_for_the_kernel_or_for_one_process_takes_nothing_else(boot: Boots) -> None:
     """From ENDPOINT_KERNEL only notifications come, and they do not end a wait for one process's message."""
@@ -86,6 +91,7 @@ def test_waiting_for_the_kernel_or_for_one_process_takes_nothing_else(boot: Boot
     points=1,
     handout="notifications",
     usually="a wake-up is lost between the look for bits and the going to sleep",
+    schedules=True,
 )
 def test_a_storm_of_notifications_loses_no_wake_up(boot: Boots) -> None:
     """Two processes wake one another 300 times, then 1,000 notifications come at once: none is lost, nothing
@@ -136,6 +142,7 @@ def changed(word: int) -> str:
     points=1,
     handout="registers",
     usually="a switch in the middle of a call saves too little, or gives results in more than EAX",
+    schedules=True,
 )
 def test_all_registers_but_eax_are_preserved(boot: Boots) -> None:
     """Every call keeps its caller's registers, blocked or not: what is no message carries nothing of anyone else's."""
@@ -152,7 +159,11 @@ def test_all_registers_but_eax_are_preserved(boot: Boots) -> None:
 
 
 @graded(
-    stage=1, points=1, handout="registers", usually="the kernel copies with the direction flag as the program left it"
+    stage=1,
+    points=1,
+    handout="registers",
+    usually="the kernel copies with the direction flag as the program left it",
+    schedules=True,
 )
 def test_a_programs_flags_do_not_disturb_the_kernel(boot: Boots) -> None:
     """DF, NT, AC or TF set by a program change nothing in the kernel: messages arrive whole, and a trap ends its

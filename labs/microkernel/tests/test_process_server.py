@@ -45,6 +45,7 @@ def boot_served(boot: Boots, build: Build) -> Start:
     points=4,
     handout="process-server",
     usually="process_create is still the kernel's, or the server only passes requests on",
+    schedules=True,
 )
 def test_processes_are_created_in_ring_3(boot_served: Start) -> None:
     """process_create has left the kernel, and each creation runs it at CPL 3 in the process server, which is no
@@ -78,6 +79,7 @@ def test_processes_are_created_in_ring_3(boot_served: Start) -> None:
     points=2,
     handout="process-server",
     usually="the old system calls were left in the kernel beside the server",
+    schedules=True,
 )
 def test_the_kernel_no_longer_manages_processes(boot_served: Start) -> None:
     """The system calls spawn, wait, kill and list_processes are gone (E_NO_CALL); the library's functions work by
@@ -123,6 +125,7 @@ def test_spawn_takes_the_same_arguments_and_gives_the_same_errors(boot_served: S
     points=3,
     handout="process-server",
     usually="the memory of a process that ended is not given back, or a pid is a slot",
+    schedules=True,
 )
 def test_a_hundred_processes_have_a_hundred_ids(boot_served: Start) -> None:
     """A hundred processes, one after the other, each with an id of its own, and the memory of each is used again: all
@@ -144,6 +147,7 @@ def test_a_hundred_processes_have_a_hundred_ids(boot_served: Start) -> None:
     points=3,
     handout="process-server",
     usually="the table is written past its end, or a slot is not free again after the death",
+    schedules=True,
 )
 def test_a_full_table_is_an_error(boot_served: Start) -> None:
     """When no process fits any more, spawn says E_FULL; as soon as one has ended, there is room again."""
@@ -168,6 +172,7 @@ def test_a_full_table_is_an_error(boot_served: Start) -> None:
     points=2,
     handout="process-server",
     usually="the server answers wait at once, or blocks itself instead of its client",
+    schedules=True,
 )
 def test_wait_works_as_before(boot_served: Start) -> None:
     """Wait returns a child's status when it has ended, for one child or any, once; for others, and for a status in
@@ -199,7 +204,11 @@ def test_wait_works_as_before(boot_served: Start) -> None:
 
 
 @graded(
-    stage=2, points=2, handout="process-server", usually="the kernel ends a faulting process without telling the server"
+    stage=2,
+    points=2,
+    handout="process-server",
+    usually="the kernel ends a faulting process without telling the server",
+    schedules=True,
 )
 def test_a_fault_ends_its_process_and_its_parent_is_told(boot_served: Start) -> None:
     """A process that divides by zero, or touches what is not its own, ends with the exception's status, and nobody
@@ -217,7 +226,13 @@ def test_a_fault_ends_its_process_and_its_parent_is_told(boot_served: Start) -> 
     )
 
 
-@graded(stage=2, points=2, handout="process-server", usually="a process that waits for somebody cannot be killed")
+@graded(
+    stage=2,
+    points=2,
+    handout="process-server",
+    usually="a process that waits for somebody cannot be killed",
+    schedules=True,
+)
 def test_kill_ends_a_process_whatever_it_does(boot_served: Start) -> None:
     """A process that computes, sleeps, waits for a message or for a child is killed; one that is not there is an
     error.
@@ -242,7 +257,13 @@ def test_kill_ends_a_process_whatever_it_does(boot_served: Start) -> None:
     )
 
 
-@graded(stage=2, points=1, handout="process-server", usually="the server does not list itself, or keeps the dead")
+@graded(
+    stage=2,
+    points=1,
+    handout="process-server",
+    usually="the server does not list itself, or keeps the dead",
+    schedules=True,
+)
 def test_the_list_shows_the_living_by_name(boot_served: Start) -> None:
     """list_processes names the server, the caller and its child, with the child's parent, and forgets the child
     when it is gone.
@@ -269,6 +290,7 @@ def test_the_list_shows_the_living_by_name(boot_served: Start) -> None:
     handout="process-server",
     usually="the server trusts what a message says, or waits for a client that does not wait; or the kernel does for "
     "everybody what it should do for the server",
+    schedules=True,
 )
 def test_garbage_does_not_harm_the_process_server(boot_served: Start) -> None:
     """Requests of unknown types, with forged ids, or from clients that want no answer, and the server's own system

@@ -184,7 +184,13 @@ def refused(machine: Machine, slot: str) -> None:
     )
 
 
-@graded(stage=3, points=2, handout="scheduler-server", usually="the kernel runs the slot it is told, ready or not")
+@graded(
+    stage=3,
+    points=2,
+    handout="scheduler-server",
+    usually="the kernel runs the slot it is told, ready or not",
+    schedules=True,
+)
 def test_a_blocked_process_is_not_run(boot_policy: Start) -> None:
     """An answer that names a process which sleeps is refused, by name, and the next ready one runs instead."""
     refused(boot_policy("lie", "lied_to", a=0, b=9), "the slot of a process that sleeps")
@@ -195,6 +201,7 @@ def test_a_blocked_process_is_not_run(boot_policy: Start) -> None:
     points=2,
     handout="scheduler-server",
     usually="the slot's process is used without a look whether there is one",
+    schedules=True,
 )
 def test_a_dead_process_is_not_run(boot_policy: Start) -> None:
     """An answer that names the slot of a process which has ended is refused, by name, and the next ready one runs
@@ -203,7 +210,9 @@ def test_a_dead_process_is_not_run(boot_policy: Start) -> None:
     refused(boot_policy("lie", "lied_to", a=1, b=9), "the slot of a process that has ended")
 
 
-@graded(stage=3, points=2, handout="scheduler-server", usually="the slot is an index that nobody checks")
+@graded(
+    stage=3, points=2, handout="scheduler-server", usually="the slot is an index that nobody checks", schedules=True
+)
 def test_a_slot_that_does_not_exist_is_not_run(boot_policy: Start) -> None:
     """An answer that names a slot beyond the table is refused, by name, and the next ready one runs instead."""
     refused(boot_policy("lie", "lied_to", a=2, b=9), "a slot beyond the table")

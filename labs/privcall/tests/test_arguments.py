@@ -91,7 +91,11 @@ STEPS = 24
 
 
 @graded(
-    stage=4, points=3, handout="pointers", usually="a range is checked by its start, by its end, or by a sum that wraps"
+    stage=4,
+    points=3,
+    handout="pointers",
+    usually="a range is checked by its start, by its end, or by a sum that wraps",
+    schedules=True,
 )
 def test_pointers_out_of_ordinary_memory_are_refused(boot: Boots, build: Build, seed: int) -> None:
     """IN and OUT buffers in PrivUser, in the kernel, across an edge of either, wrapping around, or at 0 are E_FAULT,
@@ -174,6 +178,7 @@ def expect_absent_refused(report: Report) -> None:
     points=1,
     handout="pointers",
     usually="what lies at PrivUser's edges, or is empty or as long as may be, is refused",
+    schedules=True,
 )
 def test_pointers_to_ordinary_memory_are_taken(boot: Boots) -> None:
     """Buffers of 0 to 256 bytes go in and come out, at odd addresses, on the stack, and right beside PrivUser."""
@@ -185,7 +190,13 @@ def test_pointers_to_ordinary_memory_are_taken(boot: Boots) -> None:
     expect_returns(report, "a privcall with a buffer of no bytes returned", {"nothing-in": 0, "nothing-out": 0})
 
 
-@graded(stage=4, points=1, handout="pointers", usually="an OUT buffer is not cleared, or comes out after a failure too")
+@graded(
+    stage=4,
+    points=1,
+    handout="pointers",
+    usually="an OUT buffer is not cleared, or comes out after a failure too",
+    schedules=True,
+)
 def test_only_what_the_function_wrote_comes_out(boot: Boots) -> None:
     """An OUT buffer begins as zeros, comes out when the function returned 0 or more, and not when it failed."""
     report = finish(boot("pointers", role="out"), "the end of four privcalls with OUT buffers")
@@ -212,7 +223,13 @@ def test_only_what_the_function_wrote_comes_out(boot: Boots) -> None:
     must(report["in-place"], 500, f"the function added 1 to bytes of 4 in {both}, which then had the sum")
 
 
-@graded(stage=4, points=1, handout="once", usually="the function is given the program's own buffer, after the check")
+@graded(
+    stage=4,
+    points=1,
+    handout="once",
+    usually="the function is given the program's own buffer, after the check",
+    schedules=True,
+)
 def test_a_buffer_is_read_once(boot: Boots, seed: int) -> None:
     """What a second thread writes into the buffer while the function runs, at any moment of the call, the function does
     not see: it works on a copy in PrivUser.

@@ -150,6 +150,7 @@ def test_the_kernel_serves_privuser_itself(boot: Boots, seed: int) -> None:
     points=1,
     handout="the-deputy",
     usually="who is in ring 2 is noted for the process, not taken from the frame",
+    schedules=True,
 )
 def test_a_thread_in_ring_2_lends_its_rights_to_nobody(boot: Boots, build: Build, seed: int) -> None:
     """While one thread is in ring 2, system calls of another one, in ring 3, get no PrivUser memory, as ever."""

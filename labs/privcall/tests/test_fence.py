@@ -114,6 +114,7 @@ def expect_what_is_allowed(machine: Machine, report: Report, secret: int) -> Non
     points=7,
     handout="the-fence",
     usually="the user's data segment, or one of PrivUser's, still reaches up to 4 GB",
+    schedules=True,
 )
 def test_no_descriptor_of_an_outer_ring_reaches_the_kernel(boot: Boots) -> None:
     """In the GDT and in each LDT that is ever loaded, what an outer ring can load ends below KBASE, and no gate leads
@@ -141,6 +142,7 @@ def test_no_descriptor_of_an_outer_ring_reaches_the_kernel(boot: Boots) -> None:
     points=4,
     handout="stacks-ports-flags",
     usually="a table lies where ring 2 can write it, or SS1, the I/O bitmap's offset or IOPL was left open",
+    schedules=True,
 )
 def test_ring_2_finds_no_table_stack_or_port_open(boot: Boots, seed: int) -> None:
     """While ring 2 runs, all tables are in the kernel's memory, ring 1 has no stack, and no port is allowed; POPF
@@ -243,6 +245,7 @@ def expect_no_selector_beyond(report: Report) -> None:
     handout="the-fence",
     usually="the code segment has no limit (one for data alone is not enough), or IOPL is not 0",
     witnesses=(Witness.QEMU, Witness.BOCHS),
+    schedules=True,
 )
 def test_ring_2_runs_nothing_of_the_kernels(boot: Boots, seed: int) -> None:
     """Every privileged instruction, and every way to ring 0 but a system call, ends ring 2 with vector 13; so do, on a

@@ -68,6 +68,7 @@ STEPS = 24
     handout="flags-and-segments",
     usually="the entry stub has no CLD, or does not load DS and ES; on Bochs a null ES is a fault",
     witnesses=(Witness.QEMU, Witness.BOCHS),
+    schedules=True,
 )
 def test_flags_and_segments_of_ring_3_do_not_matter(boot: Boots, build: Build) -> None:
     """A call works with DF, NT and AC set, and with null or odd selectors in ES, FS and GS, also when the far call

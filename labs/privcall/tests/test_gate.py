@@ -105,6 +105,7 @@ def in_ring_2(machine: Machine, function: str) -> None:
     handout="there-and-back",
     usually="the gate, its stack, or the way back is wrong; on Bochs also: DS and ES come back null and stay so",
     witnesses=(Witness.QEMU, Witness.BOCHS),
+    schedules=True,
 )
 def test_a_privcall_runs_in_ring_2_and_comes_back_with_a_result(boot: Boots, seed: int) -> None:
     """The function runs at CPL 2, on the thread's stack in PrivUser, in the same address space; its result arrives in
@@ -131,7 +132,13 @@ def test_a_privcall_runs_in_ring_2_and_comes_back_with_a_result(boot: Boots, see
     must(report["again"], mix(secret, 4, machine.nonce, 2, 1), f"a second time, {RESULT} returned")
 
 
-@graded(stage=2, points=3, handout="the-gate", usually="a descriptor's access byte, or the gate's type, DPL or offset")
+@graded(
+    stage=2,
+    points=3,
+    handout="the-gate",
+    usually="a descriptor's access byte, or the gate's type, DPL or offset",
+    schedules=True,
+)
 def test_the_ldt_holds_two_segments_and_one_gate(boot: Boots, seed: int) -> None:
     """Entries 1 and 2 of the LDT are ring 2's code and data, entry 3 is a call gate for ring 3, which leads to the
     entry of the header.
@@ -173,6 +180,7 @@ def test_the_ldt_holds_two_segments_and_one_gate(boot: Boots, seed: int) -> None
     points=3,
     handout="there-and-back",
     usually="the gate's parameter count and the return's do not match, or a stack is not given back",
+    schedules=True,
 )
 def test_ten_thousand_calls_leave_everything_in_place(boot: Boots, seed: int) -> None:
     """EBX, ESI, EDI, EBP and ESP come back from each of 10,000 calls, and ring 2 finds its stack where it was."""
@@ -204,6 +212,7 @@ def test_ten_thousand_calls_leave_everything_in_place(boot: Boots, seed: int) ->
     points=3,
     handout="the-table",
     usually="the number is compared as a signed one, or its product with 8 wraps",
+    schedules=True,
 )
 def test_only_the_tables_numbers_can_be_called(boot: Boots) -> None:
     """The first number past the table, and every other one up to -1, is E_NO_CALL, and no function has run."""
@@ -222,7 +231,13 @@ def test_only_the_tables_numbers_can_be_called(boot: Boots) -> None:
     must(report["made"], 2, f"{ran}, and function 0 counted so many calls:")
 
 
-@graded(stage=2, points=3, handout="the-gate", usually="PrivUser's segments can be loaded or jumped into from ring 3")
+@graded(
+    stage=2,
+    points=3,
+    handout="the-gate",
+    usually="PrivUser's segments can be loaded or jumped into from ring 3",
+    schedules=True,
+)
 def test_there_is_no_way_in_but_the_gate(boot: Boots, build: Build) -> None:
     """Far jumps, calls and returns into PrivUser, and its data segment in ring 3's registers, are general protection;
     a call through the gate ignores the offset it is made with.
@@ -248,6 +263,7 @@ def test_there_is_no_way_in_but_the_gate(boot: Boots, build: Build) -> None:
     points=4,
     handout="faults-in-ring-2",
     usually="a trap is from outside only if CS says 3, or registers are printed",
+    schedules=True,
 )
 def test_a_fault_in_ring_2_ends_its_process_and_tells_nothing(boot: Boots) -> None:
     """A function that faults ends its process with the exception's status; the kernel goes on, and prints which fault
@@ -320,7 +336,13 @@ def test_every_process_calls_its_own_privuser(boot: Boots, seed: int) -> None:
     expect_ends(report, clause, {"other": DONE})
 
 
-@graded(stage=2, points=2, handout="at-every-switch", usually="the LDT of the process before stays loaded at a switch")
+@graded(
+    stage=2,
+    points=2,
+    handout="at-every-switch",
+    usually="the LDT of the process before stays loaded at a switch",
+    schedules=True,
+)
 def test_a_process_without_privuser_has_no_gate(boot: Boots) -> None:
     """Beside, after and before a process with a PrivUser, one without has neither the gate nor the pages."""
     machine = boot("plain", role="mixed", programs={"hello": PROBE})
@@ -350,7 +372,11 @@ def test_a_process_without_privuser_has_no_gate(boot: Boots) -> None:
 
 
 @graded(
-    stage=2, points=1, handout="interrupts-in-ring-2", usually="a system call or a kill treats ring 2 as the kernel"
+    stage=2,
+    points=1,
+    handout="interrupts-in-ring-2",
+    usually="a system call or a kill treats ring 2 as the kernel",
+    schedules=True,
 )
 def test_a_process_in_ring_2_can_sleep_and_be_killed(boot: Boots) -> None:
     """System calls of ring 2 work, and a privcall that never ends is ended by kill."""

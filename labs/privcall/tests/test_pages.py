@@ -96,6 +96,7 @@ def look(machine: Machine) -> int:
     points=3,
     handout="privusers-pages",
     usually="the loader maps PrivUser's segments like all others: with U/S",
+    schedules=True,
 )
 def test_privusers_pages_are_the_supervisors(boot: Boots, build: Build) -> None:
     """PrivUser holds what the program's file says, in pages of the supervisor's: code read-only, variables writable."""
@@ -121,7 +122,13 @@ def test_privusers_pages_are_the_supervisors(boot: Boots, build: Build) -> None:
     expect_ends(ended, "a process of a program with a PrivUser, which touches nothing of it, ended", children)
 
 
-@graded(stage=1, points=4, handout="privusers-pages", usually="the pages of PrivUser's segments have the user bit")
+@graded(
+    stage=1,
+    points=4,
+    handout="privusers-pages",
+    usually="the pages of PrivUser's segments have the user bit",
+    schedules=True,
+)
 def test_ring_3_cannot_read_write_or_jump_into_privuser(boot: Boots, build: Build) -> None:
     """Ring 3 gets a page fault (error codes 5, 7, 5) wherever it touches PrivUser, and keeps the use of its own."""
     data = address_of(build.probes[PROBE], "pages_secret")
@@ -143,7 +150,13 @@ def fault_in_words(line: FaultLine | None) -> str:
     return f"vector {line.vector}, error code {line.error_code}, CR2 {line.cr2:#010x}" if line else "nothing"
 
 
-@graded(stage=1, points=2, handout="privusers-pages", usually="processes of one program share the frames of variables")
+@graded(
+    stage=1,
+    points=2,
+    handout="privusers-pages",
+    usually="processes of one program share the frames of variables",
+    schedules=True,
+)
 def test_every_process_has_a_privuser_of_its_own(boot: Boots, build: Build) -> None:
     """Three processes of one program have three copies of its PrivUser's variables, whatever else they share."""
     machine = boot(PROBE, role="copies")
@@ -160,7 +173,12 @@ def test_every_process_has_a_privuser_of_its_own(boot: Boots, build: Build) -> N
     expect_ends(report, "of three processes of one program the {} child ended", {"first": DONE, "second": DONE})
 
 
-@graded(stage=1, points=3, handout="the-header", usually="the header is believed: the gate would lead wherever it says")
+@graded(
+    stage=1,
+    points=3,
+    handout="the-header",
+    usually="the header is believed: the gate would lead wherever it says",
+)
 def test_a_header_that_lies_is_refused(boot: Boots, build: Build) -> None:
     """A program whose PrivUser has another magic number, an entry outside of PrivUser's code, no header where it must
     be, or a segment half outside, is E_FORMAT.
@@ -213,6 +231,7 @@ def with_segment(file: bytes, address: int, *, kind: int = 1, start: int | None 
     points=3,
     handout="no-way-in-by-memory_map",
     usually="memory_map looks only for pages that are there already",
+    schedules=True,
 )
 def test_ring_3_gets_no_page_in_privuser(boot: Boots, build: Build) -> None:
     """memory_map and memory_unmap have nothing to do in PrivUser, its holes and its edges included; beside it they

@@ -33,6 +33,7 @@ from grader.testing.plugin import graded
     points=3,
     handout="threads",
     usually="all threads of a process have one stack in ring 2, or share its buffers",
+    schedules=True,
 )
 def test_threads_meet_in_ring_2_undisturbed(boot: Boots) -> None:
     """Four threads, then 24, are in ring 2 at once, each on a stack and with buffers of its own."""
@@ -62,7 +63,13 @@ def test_threads_meet_in_ring_2_undisturbed(boot: Boots) -> None:
         assert right == count, f"{clause}; only {right} found those undisturbed, and got what they had computed"
 
 
-@graded(stage=4, points=1, handout="threads", usually="a thread's stack in ring 2 is not given back when it ends")
+@graded(
+    stage=4,
+    points=1,
+    handout="threads",
+    usually="a thread's stack in ring 2 is not given back when it ends",
+    schedules=True,
+)
 def test_eighty_threads_one_after_the_other_can_call(boot: Boots, seed: int) -> None:
     """Every new thread gets a stack in ring 2, however many there were before; none is left when they have ended, nor
     what was on it.
@@ -92,7 +99,11 @@ def test_eighty_threads_one_after_the_other_can_call(boot: Boots, seed: int) -> 
 
 
 @graded(
-    stage=4, points=1, handout="threads", usually="a fault of one thread in ring 2 leaves the others running, or panics"
+    stage=4,
+    points=1,
+    handout="threads",
+    usually="a fault of one thread in ring 2 leaves the others running, or panics",
+    schedules=True,
 )
 def test_a_fault_of_a_thread_in_ring_2_ends_its_process(boot: Boots) -> None:
     """When one thread faults in ring 2, its whole process ends with that exception, and no other process does."""
