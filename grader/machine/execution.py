@@ -74,7 +74,7 @@ class Execution(Inspection):
         self._wall_cap = wall_cap
         self._points: dict[tuple[Point, int, int], int] = {}
         self._guards: dict[int, str | None] = {}
-        self._observers: dict[int, Callable[[], None]] = {}
+        self._observers: dict[int, list[Callable[[], None]]] = {}
         self._unsent = b""
         self._scan_codes: list[int] = []
         self._interfered = False
@@ -136,6 +136,13 @@ class Execution(Inspection):
             self._control.serial.drain()
         return bytes(self._control.serial.buffer)
 
+    def at_line_start(self) -> int | None:
+        """How many bytes the guest has sent on COM1, if the next one begins a line."""
+        buffer = self._control.serial.buffer
+        self._control.serial.drain()
+        begins = buffer.total == 0 or buffer.since(buffer.total - 1) == b"\n"
+        return buffer.total if begins else None
+
     # Step by step
 
     def step(self, count: int = 1, *, interrupts: bool = False) -> int:
@@ -145,6 +152,10 @@ class Execution(Inspection):
         """
         self._interfered = True
         return self._step(count, interrupts)
+
+    def step_over(self) -> None:
+        """Execute the instruction that an observer was called for: for who only looks on."""
+        self._step(1)
 
     def _step(self, count: int, interrupts: bool = False) -> int:
         self._registers = None
@@ -178,22 +189,24 @@ class Execution(Inspection):
     def observe(self, where: str | int, seen: Callable[[], None], program: str | None = None) -> PointGuard:
         """Have `seen` called before `where` is executed, whatever a run awaits. It may step over that instruction."""
         address = self._address(where, program)
-        self._observers[address] = seen
-        return self._point(Point.BREAKPOINT, address, 1)
+        self._observers.setdefault(address, []).append(seen)
+        return self._point(Point.BREAKPOINT, address, 1, seen)
 
-    def _point(self, point: Point, address: int, size: int) -> PointGuard:
+    def _point(self, point: Point, address: int, size: int, seen: Callable[[], None] | None = None) -> PointGuard:
         key = (point, address, size)
         if self._points.get(key, 0) == 0:
             self._control.insert(point, address, size)
         self._points[key] = self._points.get(key, 0) + 1
-        return PointGuard(self, key)
+        return PointGuard(self, key, seen)
 
-    def _remove_point(self, key: tuple[Point, int, int]) -> None:
+    def _remove_point(self, key: tuple[Point, int, int], seen: Callable[[], None] | None) -> None:
+        if seen is not None:
+            self._observers[key[1]].remove(seen)
+            if not self._observers[key[1]]:
+                del self._observers[key[1]]
         self._points[key] -= 1
         if self._points[key] == 0:
             del self._points[key]
-            if key[0] is Point.BREAKPOINT:
-                self._observers.pop(key[1], None)
             if not self._closed:
                 with contextlib.suppress(Ungradable):
                     self._control.remove(*key)
@@ -202,7 +215,7 @@ class Execution(Inspection):
         """Whether a point of the caller's own explains a stop."""
         if stop.watched is not None:
             return True
-        ours = (stop.address in self._guards) + (stop.address in self._observers)
+        ours = (stop.address in self._guards) + len(self._observers.get(stop.address, ()))
         return self._points.get((Point.BREAKPOINT, stop.address, 1), 0) > ours
 
     def _address(self, where: str | int, program: str | None) -> int:
@@ -243,7 +256,8 @@ class Execution(Inspection):
             if stop is not None and self._points_at(stop):
                 return stop
             if stop is not None and stop.address in self._observers:
-                self._observers[stop.address]()
+                for seen in tuple(self._observers[stop.address]):
+                    seen()
                 after = Stop(self.eip())
                 if after != stop and self._points_at(after):
                     return after
@@ -447,15 +461,18 @@ class Execution(Inspection):
 class PointGuard:
     """A breakpoint or watchpoint; leaving its `with` block, or `remove`, takes it away."""
 
-    def __init__(self, machine: Execution, key: tuple[Point, int, int]) -> None:
+    def __init__(
+        self, machine: Execution, key: tuple[Point, int, int], seen: Callable[[], None] | None = None
+    ) -> None:
         self._machine = machine
         self._key: tuple[Point, int, int] | None = key
+        self._seen = seen
 
     def remove(self) -> None:
         """Take it away. May be called twice."""
         if self._key is not None:
             key, self._key = self._key, None
-            self._machine._remove_point(key)
+            self._machine._remove_point(key, self._seen)
 
     def __enter__(self) -> PointGuard:
         return self
