@@ -26,13 +26,20 @@ _FAILING = {Disk.UNREADABLE: "read", Disk.UNWRITABLE: "write", Disk.UNFLUSHABLE:
 _IO_ERROR = 5  # errno's EIO
 
 
-def drive_options(disk: Disk, descriptor: int) -> list[str]:
-    """The emulator's arguments for an IDE disk whose contents are at `descriptor`."""
-    file = f"/dev/fd/{descriptor}"
+def drive_options(disk: Disk, backend: str) -> list[str]:
+    """The emulator's arguments for an IDE disk. `backend` is what holds its contents, in QEMU's words
+    (`file=/dev/fd/N,format=raw`).
+    """
     if disk is Disk.MISSING:
         return []
+    return ["-drive", f"{backend},if=none,id={DISK_NAME}", "-device", f"ide-hd,drive={DISK_NAME}"]
+
+
+def backend(disk: Disk, descriptor: int) -> str:
+    """What holds the contents of a disk whose image is at `descriptor`, and gives the errors of a failing one."""
+    file = f"/dev/fd/{descriptor}"
     if disk in _FAILING:
         rule = f"inject-error.0.event=none,inject-error.0.iotype={_FAILING[disk]},inject-error.0.errno={_IO_ERROR}"
-        backend = f"driver=blkdebug,image.driver=raw,image.file.driver=file,image.file.filename={file},{rule}"
-        return ["-drive", f"{backend},inject-error.0.once=off,if=ide"]
-    return ["-drive", f"file={file},format=raw,if=ide"]
+        image = f"image.driver=raw,image.file.driver=file,image.file.filename={file}"
+        return f"driver=blkdebug,{image},{rule},inject-error.0.once=off"
+    return f"file={file},format=raw"

@@ -18,11 +18,15 @@ import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from grader.faults import Ungradable
 from grader.host.sandbox import Limits, Sandbox, end
-from grader.machine.disk import Disk, drive_options
+from grader.machine.disk import Disk, backend, drive_options
 from grader.machine.serial import Bounded, SerialLine, roomy_pipe
+
+if TYPE_CHECKING:
+    from grader.machine.tape import Tape
 
 NAMES = ("/usr/libexec/qemu-system-i386", "qemu-system-i386")
 """Debian's /usr/bin/qemu-system-i386 is a shell script around the first: going around it saves 3 ms."""
@@ -74,7 +78,9 @@ def unnamed_file(data: bytes) -> int:
 class Emulator:
     """A started emulator, stopped before its first instruction, and our ends of all its lines."""
 
-    def __init__(self, image: bytes, firmware: bytes, setup: Setup, sandbox: Sandbox | None) -> None:
+    def __init__(
+        self, image: bytes, firmware: bytes, setup: Setup, sandbox: Sandbox | None, tape: Tape | None = None
+    ) -> None:
         program = find_emulator()
         self.setup = setup
         self.trace = setup.trace
@@ -87,13 +93,16 @@ class Emulator:
         rom = unnamed_file(firmware)
         ours, theirs = zip(*(socket.socketpair() for _ in range(3)), strict=True)
         self.monitor, self.gdb, self.qtest = ours
-        arguments = [program, *command_line(setup, [line.fileno() for line in theirs], self._disk, rom)]
+        overlay = tape.overlay() if tape is not None else None
+        passed = [self._disk, rom, *(line.fileno() for line in theirs)]
+        passed += [descriptor for descriptor in (tape.log if tape else None, overlay) if descriptor is not None]
+        arguments = [program, *command_line(setup, [line.fileno() for line in theirs], self._disk, rom, tape, overlay)]
         confined = sandbox if sandbox is not None else Sandbox(False, "")
         try:
             self.process = confined.popen(
                 arguments,
                 LIMITS,
-                pass_fds=[self._disk, rom, *(line.fileno() for line in theirs)],
+                pass_fds=passed,
                 stdin=self.serial.guest_input,
                 stdout=self.serial.guest_output,
                 stderr=messages_end,
@@ -104,8 +113,8 @@ class Emulator:
         finally:
             for line in theirs:
                 line.close()
-            os.close(rom)
-            os.close(messages_end)
+            for descriptor in (rom, messages_end, *([overlay] if overlay is not None else [])):
+                os.close(descriptor)
             self.serial.started()
 
     def fileno(self) -> int:
@@ -152,8 +161,12 @@ class Emulator:
                 os.close(descriptor)
 
 
-def command_line(setup: Setup, lines: Sequence[int], disk: int, rom: int) -> list[str]:
-    """The emulator's arguments. `lines` are the descriptors of monitor, debugger and test line."""
+def command_line(
+    setup: Setup, lines: Sequence[int], disk: int, rom: int, tape: Tape | None = None, overlay: int | None = None
+) -> list[str]:
+    """The emulator's arguments. `lines` are the descriptors of monitor, debugger and test line; `overlay` is that of
+    the file in which a tape's player keeps its snapshots.
+    """
     monitor, gdb, qtest = lines
     words = [
         *("-nodefaults", "-no-user-config", "-display", "none", "-S"),
@@ -161,13 +174,13 @@ def command_line(setup: Setup, lines: Sequence[int], disk: int, rom: int) -> lis
         # instruction; with one, the emulator looks at it an instruction later.
         *("-cpu", "qemu32,-apic"),
         *("-machine", "pc", "-accel", "tcg,tb-size=32", "-m", str(setup.memory_mb)),
-        *("-icount", f"shift={SHIFT},sleep=off", "-rtc", "base=2024-01-01T00:00:00,clock=vm"),
+        *("-icount", f"shift={SHIFT},sleep=off{tape.mode() if tape else ''}", "-rtc", "base=2024-01-01T00:00:00,clock=vm"),
         *("-action", "reboot=shutdown,shutdown=pause,watchdog=pause", "-device", "ib700"),
         *("-chardev", f"socket,id=monitor,fd={monitor}", "-mon", "chardev=monitor,mode=control"),
         *("-chardev", f"socket,id=gdb,fd={gdb}", "-gdb", "chardev:gdb"),
         *("-chardev", f"socket,id=qtest,fd={qtest}", "-object", "qtest,id=qtest,chardev=qtest"),
         *("-chardev", "stdio,id=serial,signal=off", "-serial", "chardev:serial"),
-        *drive_options(setup.disk, disk),
+        *(tape.drive(setup.disk, disk, overlay) if tape else drive_options(setup.disk, backend(setup.disk, disk))),
         *("-fw_cfg", f"name=opt/kernelist/disk,file=/dev/fd/{disk}"),
     ]
     if setup.screen:

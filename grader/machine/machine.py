@@ -18,6 +18,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from grader import untrusted
 from grader.faults import Ungradable
@@ -34,6 +35,9 @@ from grader.machine.qemu import Qemu
 from grader.machine.report import ENTRY, LOG_MAX, Report, agreed, reports_in_memory, reports_on_console, unfinished_line
 from grader.machine.symbols import SymbolTable
 from grader.machine.witness import Witness
+
+if TYPE_CHECKING:
+    from grader.machine.tape import Tape
 
 __all__ = ["WALL_CAP", "Machine", "Stop"]
 
@@ -88,17 +92,18 @@ class Machine(Execution):
         disk: Disk = Disk.SOUND,
         trace: Path | None = None,
         witness: Witness = Witness.QEMU,
+        tape: Tape | None = None,
     ) -> Machine:
         """Start a machine with a disk image, stopped before its first instruction.
 
         `guest_seconds` (2 to 30, the next even number) of guest time may pass in all; `wall_cap` is in seconds
         of the host. `trace` is a file that gets the end of the emulator's log of interrupts when the machine ends.
-        `witness` is the emulator. Raises Ungradable when it is not there or does not start, NotOnThisMachine when it
+        `witness` is the emulator, and `tape` what its run is recorded on or played from. Raises Ungradable when it is not there or does not start, NotOnThisMachine when it
         cannot do what the other words ask for.
         """
         setup = Setup(memory_mb, screen, exit_device, trace is not None, disk)
         known = symbols if symbols is not None else SymbolTable.empty()
-        machine = _started(image, setup, sandbox, known, programs or {}, guest_seconds, wall_cap, witness)
+        machine = _started(image, setup, sandbox, known, programs or {}, guest_seconds, wall_cap, witness, tape)
         machine.probe = probe
         if probe is not None:
             machine.guard_probe(probe)
@@ -291,9 +296,10 @@ def _started(
     guest_seconds: float,
     wall_cap: float,
     witness: Witness,
+    tape: Tape | None = None,
 ) -> Machine:
     machine = Machine(
-        _control(image, setup, sandbox, witness),
+        _control(image, setup, sandbox, witness, tape),
         symbols=symbols,
         programs=programs,
         memory_bytes=setup.memory_mb << 20,
@@ -308,9 +314,18 @@ def _started(
     return machine
 
 
-def _control(image: bytes, setup: Setup, sandbox: Sandbox | None, witness: Witness) -> Control:
+def _control(
+    image: bytes, setup: Setup, sandbox: Sandbox | None, witness: Witness, tape: Tape | None
+) -> Control:
     if witness is Witness.BOCHS:
         from grader.machine.bochs import Bochs  # no import of it for those who never ask for it
 
+        if tape is not None:
+            raise NotOnThisMachine(f"{witness.label} records no runs")
         return Bochs.started(image, setup, sandbox)
-    return Qemu(Emulator(image, option_rom() if setup.screen else bios(), setup, sandbox))
+    emulator = Emulator(image, option_rom() if setup.screen else bios(), setup, sandbox, tape)
+    if tape is None:
+        return Qemu(emulator)
+    from grader.machine.taped_qemu import TapedQemu
+
+    return TapedQemu(emulator, tape)

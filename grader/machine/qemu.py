@@ -33,6 +33,7 @@ class Qemu:
     """See `control.Control` for what its functions do."""
 
     witness = Witness.QEMU
+    _steps_of_gdb = "0x7"
 
     def __init__(self, emulator: Emulator) -> None:
         self.emulator = emulator
@@ -153,7 +154,7 @@ class Qemu:
             self.serial.drain()
             halted = self._halted()
             if halted or time.monotonic() > deadline:
-                self.stop()
+                self._qmp.command("stop")
                 stop_reply(self._gdb.receive())
                 if not halted:
                     raise Ungradable(f"the emulator took more than {wall_cap:.0f} s for one instruction")
@@ -293,7 +294,7 @@ class Qemu:
             self._gdb.remove(point, address, size)
         self._points.clear()
         self._gdb.physical_addresses(False)
-        self._gdb.request("Qqemu.sstep=0x7")
+        self._gdb.request(f"Qqemu.sstep={self._steps_of_gdb}")
         self._qmp.human(f"o /b {_WATCHDOG_OFF_PORT:#x} 0")
 
 

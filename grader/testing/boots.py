@@ -12,6 +12,7 @@ import functools
 from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
+from typing import TYPE_CHECKING
 
 from grader.builds.build import Build
 from grader.builds.filesystem539 import make_filesystem
@@ -22,6 +23,9 @@ from grader.machine.machine import Machine
 from grader.machine.symbols import SymbolTable
 from grader.machine.witness import Witness
 from grader.testing import seeds
+
+if TYPE_CHECKING:
+    from grader.machine.tape import Tapes
 
 ARGUMENT_MAX = 255
 """Bytes of a program's argument, as the kernel's spawn allows."""
@@ -105,6 +109,7 @@ class Boots:
         test: str,
         sandbox: Sandbox | None = None,
         witness: Witness = Witness.QEMU,
+        tapes: Tapes | None = None,
     ) -> None:
         self.witness = witness
         """The emulator that the machines are made of."""
@@ -114,6 +119,7 @@ class Boots:
         self._seed = seed
         self._test = test
         self._sandbox = sandbox
+        self._tapes = tapes
 
     def __enter__(self) -> Boots:
         return self
@@ -168,6 +174,7 @@ class Boots:
             exit_device=exit_device,
             disk=disk,
             witness=self.witness,
+            tape=self._tapes.next() if self._tapes is not None else None,
         )
         machine.nonce = nonce
         self.machines.append(machine)

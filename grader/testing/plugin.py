@@ -115,7 +115,14 @@ def boot(request: pytest.FixtureRequest) -> Iterator[Boots]:
     setting = _setting(request)
     sandbox = Sandbox.detect(allowed=setting.sandboxed)
     witness = request.node.stash.get(WITNESS, Witness.QEMU)
-    with Boots(setting.build, seed=setting.seed, test=request.node.name, sandbox=sandbox, witness=witness) as boots:
+    with Boots(
+        setting.build,
+        seed=setting.seed,
+        test=request.node.name,
+        sandbox=sandbox,
+        witness=witness,
+        tapes=setting.tapes,
+    ) as boots:
         request.node.stash[_BOOTS] = boots
         yield boots
 

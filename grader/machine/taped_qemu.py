@@ -1,0 +1,171 @@
+"""QEMU as a machine whose run is recorded, or plays a recording: see `tape`.
+
+Its debugger's stub steps otherwise in both modes: it cannot hold interrupts back. So they are held back where they come
+from, at the interrupt controllers' masks. While a recording plays, that is not even needed: interrupts come when the
+log says so.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+
+from grader.faults import Ungradable
+from grader.machine.emulator import Emulator
+from grader.machine.gdb_remote import Signal, StopReply
+from grader.machine.qemu import Qemu
+from grader.machine.tape import Tape
+
+_MASK_PORTS = (0x21, 0xA1)  # of the two 8259
+_SNAPSHOT_DISTANCES = tuple(10**power for power in range(3, 10))
+"""Instructions between snapshots and the recording's end: a step back plays again from the last one before it."""
+
+
+class TapedQemu(Qemu):
+    """See `control.Control` for what its functions do."""
+
+    _steps_of_gdb = "0x1"
+
+    def __init__(self, emulator: Emulator, tape: Tape) -> None:
+        super().__init__(emulator)
+        self._tape = tape
+        self._interventions = 0
+        self._stops = list(tape.stops)
+        self._snapshots = 0
+        self._due: list[int] = []
+        """Where snapshots are still to be taken on the way, the next one first."""
+        self._break: int | None = None
+
+    def greet(self, seconds: float) -> None:
+        """What is done before the first instruction is done on every way: it counts for nothing."""
+        super().greet(seconds)
+        self._interventions = 0
+
+    def close(self) -> None:
+        """A recorder must end by itself: otherwise the log has no end."""
+        if not self._tape.playing:
+            self._tape.interventions = self._interventions
+            with contextlib.suppress(Ungradable):
+                self._tape.end = self.instructions()
+                self._qmp.command("quit")
+                self.emulator.wait(10.0)
+        super().close()
+
+    # Running
+
+    def step(self, *, interrupts: bool, wall_cap: float) -> bool:
+        """As QEMU without a tape does it."""
+        self._before_it_runs()
+        if interrupts or self._tape.playing:
+            return super().step(interrupts=True, wall_cap=wall_cap)
+        with self._interrupts_held_back():
+            return super().step(interrupts=True, wall_cap=wall_cap)
+
+    @contextlib.contextmanager
+    def _interrupts_held_back(self) -> Iterator[None]:
+        """Both controllers remember meanwhile what was raised."""
+        masks = [int(self._qmp.human(f"i /b {port:#x}").rpartition("=")[2], 16) for port in _MASK_PORTS]
+        for port in _MASK_PORTS:
+            self._qmp.human(f"o /b {port:#x} 0xff")
+        try:
+            yield
+        finally:
+            for port, mask in zip(_MASK_PORTS, masks, strict=True):
+                self._qmp.human(f"o /b {port:#x} {mask:#x}")
+
+    def resume(self) -> None:
+        """Let the guest run, a player no further than to the next moment that its tape knows of."""
+        self._before_it_runs()
+        super().resume()
+
+    def stop(self) -> None:
+        """The host's clock decides when a recorder stops, and the tape when a player does."""
+        if not self._tape.playing:
+            super().stop()
+
+    def stopped(self) -> StopReply | None:
+        """Why the guest stopped; stops for snapshots are not told."""
+        reply = super().stopped()
+        if reply is None or reply.signal != Signal.INTERRUPT:
+            return reply
+        now = self.instructions()
+        if not self._tape.playing:
+            self._tape.stops.append(now)
+            return reply
+        self._break = None
+        if self._stops and now >= self._stops[0]:
+            self._stops.pop(0)
+            return reply
+        self.resume()
+        return None
+
+    def _before_it_runs(self) -> None:
+        """Of a player: take the snapshots that are due, and set where it must stop next."""
+        if not self._tape.playing:
+            return
+        now = self.instructions()
+        if not self._snapshots and self._interventions == self._tape.interventions:
+            self._take_snapshot()
+            ahead = [self._tape.end - distance for distance in _SNAPSHOT_DISTANCES]
+            self._due = sorted(moment for moment in ahead if moment > now)
+        if self._due and now >= self._due[0]:
+            self._due = [moment for moment in self._due if moment > now]
+            self._take_snapshot()
+        wanted = min([*self._stops[:1], *self._due[:1]], default=None)
+        if wanted is not None and wanted != self._break:
+            if self._break is not None:
+                self._qmp.command("replay-delete-break")
+            self._qmp.command("replay-break", icount=max(wanted, now))
+            self._break = wanted
+
+    def _take_snapshot(self) -> None:
+        complaint = self._qmp.human(f"savevm moment{self._snapshots}").strip()
+        if complaint:
+            raise Ungradable(f"the emulator takes no snapshot: {complaint}")
+        self._snapshots += 1
+
+    # Limits
+
+    def looks_expired(self) -> bool:
+        """Of a player, the tape knows that too."""
+        return not self._tape.playing and super().looks_expired()
+
+    def arm(self, seconds: float) -> None:
+        """From now on so much guest time may pass."""
+        self._interventions += 1
+        super().arm(seconds)
+
+    # Interference: what is not in the log
+
+    def set_register(self, name: str, value: int) -> None:
+        """Set one of `GENERAL`."""
+        self._interventions += 1
+        super().set_register(name, value)
+
+    def write(self, address: int, data: bytes) -> None:
+        """Write memory. Raises StubError where there is none."""
+        self._interventions += 1
+        super().write(address, data)
+
+    def raise_irq(self, number: int) -> None:
+        """A pulse on interrupt request line 0 to 15."""
+        self._interventions += 1
+        super().raise_irq(number)
+
+    def raise_nmi(self) -> None:
+        """A non-maskable interrupt."""
+        self._interventions += 1
+        super().raise_nmi()
+
+    def put_scan_code(self, code: int) -> None:
+        """Put a code into the keyboard controller's output."""
+        self._interventions += 1
+        super().put_scan_code(code)
+
+    def feed(self, data: bytes) -> int:
+        """Bytes for COM1's receiver: a player has them in its log."""
+        return len(data) if self._tape.playing else super().feed(data)
+
+    def silence_disk(self) -> None:
+        """Not on a tape: the log knows of the disk's answers, not of a disk that gives none."""
+        raise Ungradable("a run in which the disk falls silent cannot be recorded")
