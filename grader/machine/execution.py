@@ -75,6 +75,7 @@ class Execution(Inspection):
         self._points: dict[tuple[Point, int, int], int] = {}
         self._guards: dict[int, str | None] = {}
         self._observers: dict[int, list[Callable[[], None]]] = {}
+        self._at_moment: Callable[[], None] | None = None
         self._unsent = b""
         self._scan_codes: list[int] = []
         self._interfered = False
@@ -136,12 +137,17 @@ class Execution(Inspection):
             self._control.serial.drain()
         return bytes(self._control.serial.buffer)
 
-    def at_line_start(self) -> int | None:
-        """How many bytes the guest has sent on COM1, if the next one begins a line."""
-        buffer = self._control.serial.buffer
-        self._control.serial.drain()
-        begins = buffer.total == 0 or buffer.since(buffer.total - 1) == b"\n"
-        return buffer.total if begins else None
+    @property
+    def serial_bytes(self) -> int:
+        """How many bytes the guest wrote on COM1 so far, those of a flood that were not kept included."""
+        if not self._closed:
+            self._control.serial.drain()
+        return self._control.serial.buffer.total
+
+    def at_line_start(self) -> bool:
+        """Whether the next byte that the guest sends on COM1 begins a line."""
+        sent, buffer = self.serial_bytes, self._control.serial.buffer
+        return sent == 0 or buffer.since(sent - 1) == b"\n"
 
     # Step by step
 
@@ -192,6 +198,13 @@ class Execution(Inspection):
         self._observers.setdefault(address, []).append(seen)
         return self._point(Point.BREAKPOINT, address, 1, seen)
 
+    def at_moment(self, moment: int, seen: Callable[[], None]) -> None:
+        """Have `seen` called when the machine has executed so many instructions, whatever a run awaits. Only while a
+        recording is played; elsewhere raises NotOnThisMachine. A second call replaces the first.
+        """
+        self._control.stop_at(moment)
+        self._at_moment = seen
+
     def _point(self, point: Point, address: int, size: int, seen: Callable[[], None] | None = None) -> PointGuard:
         key = (point, address, size)
         if self._points.get(key, 0) == 0:
@@ -199,7 +212,7 @@ class Execution(Inspection):
         self._points[key] = self._points.get(key, 0) + 1
         return PointGuard(self, key, seen)
 
-    def _remove_point(self, key: tuple[Point, int, int], seen: Callable[[], None] | None) -> None:
+    def _remove_point(self, key: tuple[Point, int, int], seen: Callable[[], None] | None = None) -> None:
         if seen is not None:
             self._observers[key[1]].remove(seen)
             if not self._observers[key[1]]:
@@ -248,6 +261,11 @@ class Execution(Inspection):
                 if arrived is not None and arrived():
                     return None  # whether the guest left before it could be stopped depends on the host
                 raise left from error
+            if reply.signal == Signal.MOMENT:
+                seen, self._at_moment = self._at_moment, None
+                if seen is not None:
+                    seen()
+                continue
             self._expired = self._expired or reply.signal == Signal.ALARM
             self._ended = reply.signal == Signal.QUIT
             if self._flooded() or self._control.overran():

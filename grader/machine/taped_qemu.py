@@ -32,6 +32,8 @@ class TapedQemu(Qemu):
         self._interventions = 0
         self._stops = list(tape.stops)
         self._snapshots = 0
+        self._moment: int | None = None
+        """What `stop_at` asked for."""
         self._due: list[int] = []
         """Where snapshots are still to be taken on the way, the next one first."""
         self._break: int | None = None
@@ -83,6 +85,12 @@ class TapedQemu(Qemu):
         if not self._tape.playing:
             super().stop()
 
+    def stop_at(self, moment: int) -> None:
+        """Of a player: a moment more that it must stop at."""
+        if not self._tape.playing:
+            super().stop_at(moment)
+        self._moment = moment
+
     def stopped(self) -> StopReply | None:
         """Why the guest stopped; stops for snapshots are not told."""
         reply = super().stopped()
@@ -93,6 +101,9 @@ class TapedQemu(Qemu):
             self._tape.stops.append(now)
             return reply
         self._break = None
+        if self._moment is not None and now >= self._moment:
+            self._moment = None
+            return StopReply(Signal.MOMENT)
         if self._stops and now >= self._stops[0]:
             self._stops.pop(0)
             return reply
@@ -111,7 +122,8 @@ class TapedQemu(Qemu):
         if self._due and now >= self._due[0]:
             self._due = [moment for moment in self._due if moment > now]
             self._take_snapshot()
-        wanted = min([*self._stops[:1], *self._due[:1]], default=None)
+        moment = [self._moment] if self._moment is not None else []
+        wanted = min([*self._stops[:1], *self._due[:1], *moment], default=None)
         if wanted is not None and wanted != self._break:
             if self._break is not None:
                 self._qmp.command("replay-delete-break")

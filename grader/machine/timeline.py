@@ -84,10 +84,12 @@ class Message:
 
 @dataclass(frozen=True)
 class Line:
-    """A line of the serial line, with the moment at which its first byte was sent; None when nobody looked."""
+    """A line of the serial line, with the moment at which its first byte was sent."""
 
-    at: int | None
+    at: int
     text: str
+    exact: bool = True
+    """False: nobody watched, and that byte had been sent by that moment."""
 
 
 @dataclass

@@ -1,7 +1,7 @@
 """Traces a run: stops the machine at every door of the kernel, and writes down who passes it.
 
 The doors are found from outside: the IDT's present gates once LIDT has loaded it, the call gates of the LDT that is in
-force, and in the kernel's code every byte that could begin an IRET, a load of CR3 or an OUT. A byte that begins no
+force, and in the kernel's code every byte that could begin an IRET or a load of CR3. A byte that begins no
 instruction costs nothing: the processor never comes there.
 
 A stop disturbs no run while a recording of it is played: that is what this is for. There is more in most runs than a
@@ -22,13 +22,14 @@ from grader.machine.diagnosis import PAGE_FAULT, error_code_in_words
 from grader.machine.execution import Execution, PointGuard
 from grader.machine.faults import UnreadableMemory
 from grader.machine.inspection import Inspection
+from grader.machine.paging import PAGE_BYTES
 from grader.machine.registers import Registers
 from grader.machine.symbols import SymbolMissing, SymbolTable
+from grader.machine.line_clock import LineClock
 from grader.machine.timeline import (
     SYSTEM_CALL_VECTOR,
     Event,
     Kind,
-    Line,
     Process,
     Timeline,
     result_in_words,
@@ -43,19 +44,12 @@ LATER_EVENTS, AIMED_AT, LATER_TRIES = 450, 300, 3
 close together the last events were; when the estimate was too early by far, it is made again that often.
 """
 
-OUTS_MAX = 3000
-"""Stops at OUT, for the exact moments at which lines begin on the serial line."""
-
-LINES_MAX, LINE_LIMIT = 120, 200
-"""Lines of the serial line that are kept (the last ones), and characters of each."""
-
 PROCESSES_MAX = 24
 """Processes that get a lane of their own."""
 
 _IRET = re.compile(rb"\xcf")
 _LOAD_CR3 = re.compile(rb"\x0f\x22[\xd8-\xdf]")
 _LOAD_IDT = re.compile(rb"\x0f\x01[\x18-\x1f\x58-\x5f\x98-\x9f]")
-_OUT_DX_AL = re.compile(rb"\xee")
 _WITH_ERROR_CODE = frozenset((8, 10, 11, 12, 13, 14, 17, 21))  # the processor pushes one
 _CALL_GATE = 12
 _DENSITY_OVER = 100  # events from which the distance between events is estimated
@@ -86,9 +80,8 @@ class Tracer:
         self._far_returns: set[int] = set()
         self._descriptors: set[tuple[int, int]] = set()
         self._points: list[PointGuard] = []
-        self._outs: list[PointGuard] = []
-        self._outs_left = OUTS_MAX
-        self._begins: dict[int, int] = {}  # position on the serial line: the moment when that byte was sent
+        self._clock = LineClock(machine)
+        self._pages: dict[tuple[int, int], int] = {}  # (CR3, virtual page): physical
         self._cr3: int | None = None
         self._left = FIRST_EVENTS
         self._tries = LATER_TRIES
@@ -111,15 +104,15 @@ class Tracer:
         self._look_at_idt()
         for pattern, seen in ((_IRET, self._returning), (_LOAD_CR3, self._loading_cr3)):
             self._points += [self._machine.observe(place, seen) for place in _places(self._machine, pattern)]
-        if self._outs_left:
-            self._outs = [self._machine.observe(place, self._sending) for place in _places(self._machine, _OUT_DX_AL)]
+        self._clock.start()
 
     def _look_away(self) -> None:
         """From now on, stop nowhere."""
         self._looking = False
-        for point in (*self._points, *self._outs):
+        for point in self._points:
             point.remove()
-        self._points, self._outs = [], []
+        self._points = []
+        self._clock.stop()
         self._gates, self._far_gates, self._far_returns, self._descriptors = {}, set(), set(), set()
         self._open, self._calls = {}, {}
         self._post.forget()
@@ -162,7 +155,7 @@ class Tracer:
         error, eip, cs = 0, *self._words(now, 2)
         if vector in _WITH_ERROR_CODE:
             error, eip, cs = self._words(now, 3)
-        lane = self._running()
+        lane = self._running(now)
         facts: dict[str, Any] = {"vector": vector, "place": self._place(lane, cs & 3, eip)}
         what = vector_name(vector) if vector is not None else "interrupt"
         if vector == SYSTEM_CALL_VECTOR:
@@ -186,7 +179,7 @@ class Tracer:
         """Before an IRET: the registers are those that the interrupted code gets back."""
         now = self._machine.registers()
         eip, cs = self._words(now, 2)
-        lane = self._running()
+        lane = self._running(now)
         entries = self._open.get(lane, [])
         begun = entries.pop() if entries else None
         what, failed = "", False
@@ -205,13 +198,13 @@ class Tracer:
         now = self._machine.registers()
         if now.cr3 != self._cr3:
             self._cr3 = now.cr3
-            self._add(Kind.SWITCH, self._running(), now.cpl)
+            self._add(Kind.SWITCH, self._running(now), now.cpl)
 
     def _called_far(self, address: int) -> None:
         """At the first instruction behind a call gate."""
         now = self._machine.registers()
         eip, cs = self._words(now, 2)
-        lane = self._running()
+        lane = self._running(now)
         what = self._table_of(lane).place(address).function or "far call"
         details = f"eax={now.eax:#x} ebx={now.ebx:#x} ecx={now.ecx:#x} edx={now.edx:#x}"
         place = self._add(Kind.FAR_CALL, lane, now.cpl, what, details=details, place=self._place(lane, cs & 3, eip))
@@ -224,25 +217,14 @@ class Tracer:
 
     def _returned_far(self, eip: int) -> None:
         """At the instruction behind a far call, perhaps come from elsewhere."""
-        lane = self._running()
+        now = self._machine.registers()
+        lane = self._running(now)
         entries = self._open.get(lane, [])
         if not entries or self._made.events[entries[-1]].kind is not Kind.FAR_CALL:
             return
-        now = self._machine.registers()
         what, failed = result_in_words(now.eax, self._names().errors)
         begun, place = entries.pop(), self._place(lane, now.cpl, eip)
         self._add(Kind.FAR_RETURN, lane, now.cpl, what, begun=begun, place=place, failed=failed)
-
-    def _sending(self) -> None:
-        """Before an OUT. If it goes to COM1 and a line is to begin, it begins now; otherwise a later OUT corrects it."""
-        position = self._machine.at_line_start()
-        if position is not None:
-            self._begins[position] = self._machine.instructions()
-        self._outs_left -= 1
-        if not self._outs_left:
-            for point in self._outs:
-                point.remove()
-            self._outs = []
 
     # What is written down
 
@@ -251,6 +233,7 @@ class Tracer:
         if not self._left:
             return None
         at = self._machine.instructions()
+        self._clock.look(at)
         self._made.events.append(Event(at, kind, lane, ring, what, **facts))
         self._left -= 1
         if not self._left:
@@ -281,20 +264,10 @@ class Tracer:
         made.end, made.ending, made.messages = self._machine.instructions(), ending, self._post.messages
         made.gaps = [(start, stop if stop >= 0 else made.end) for start, stop in made.gaps]
         made.gaps = [gap for gap in made.gaps if gap[0] < min(gap[1], made.end)]
-        made.serial = self._serial_lines()
+        made.serial = self._clock.lines(made.end)
         if len(made.processes) == PROCESSES_MAX:
             made.notes.append(f"Only {PROCESSES_MAX} processes have a lane; what others did is in the last one.")
         return made
-
-    def _serial_lines(self) -> list[Line]:
-        """The last lines, each with the moment at which its first byte was sent, where somebody looked."""
-        position, found = 0, []
-        for line in self._machine.serial.split(b"\n"):
-            text = untrusted.plain(line.rstrip(b"\r"))
-            if text:
-                found.append(Line(self._begins.get(position), text[:LINE_LIMIT]))
-            position += len(line) + 1
-        return found[-LINES_MAX:]
 
     # Looking
 
@@ -311,14 +284,33 @@ class Tracer:
     def _words(self, now: Registers, count: int) -> tuple[int, ...]:
         """The uppermost words of the stack."""
         try:
-            data = self._machine.read_virtual((now.ss.base + now.esp) & 0xFFFFFFFF, 4 * count)
+            return struct.unpack(f"<{count}I", self._read((now.ss.base + now.esp) & 0xFFFFFFFF, 4 * count, now.cr3))
         except UnreadableMemory:
             return (0,) * count
-        return struct.unpack(f"<{count}I", data)
 
-    def _running(self) -> int:
+    def _running(self, now: Registers) -> int:
         """The lane of the process that the kernel holds for the running one."""
-        return self._lane(*(self._machine.running_process() or (0, "")))
+        with contextlib.suppress(UnreadableMemory, SymbolMissing, KeyError, TypeError, ValueError):
+            types = self._machine.types()
+            variable, kind = types.variable("current_process")
+            target = types.target(kind)
+            pointer = int.from_bytes(self._read(variable, 4, now.cr3), "little")
+            if pointer:
+                process = types.decode(target, self._read(pointer, types.size(target), now.cr3))
+                return self._lane(int(process["pid"]), str(process["name"]))
+        return 0
+
+    def _read(self, address: int, length: int, cr3: int) -> bytes:
+        """Memory, its pages looked up once for each address space: a look-up costs more than the rest of a stop."""
+        page, offset = address & ~(PAGE_BYTES - 1), address % PAGE_BYTES
+        if offset + length > PAGE_BYTES:
+            return self._machine.read_virtual(address, length)
+        if (cr3, page) not in self._pages:
+            found = self._machine.walk(page)
+            if found.physical is None:
+                raise UnreadableMemory(str(found))
+            self._pages[cr3, page] = found.physical
+        return self._machine.read_physical(self._pages[cr3, page] + offset, length)
 
     def _lane(self, pid: int, name: str) -> int:
         key = (pid, untrusted.plain(name)[:32]) if pid else (0, "")
