@@ -32,7 +32,7 @@ def drive_options(disk: Disk, backend: str) -> list[str]:
     """
     if disk is Disk.MISSING:
         return []
-    return ["-drive", f"{backend},if=none,id={DISK_NAME}", "-device", f"ide-hd,drive={DISK_NAME}"]
+    return ["-drive", f"{backend},if=none,id={DISK_NAME}", "-device", f"ide-hd,drive={DISK_NAME},bus=ide.0"]
 
 
 def backend(disk: Disk, descriptor: int) -> str:

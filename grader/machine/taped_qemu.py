@@ -8,13 +8,18 @@ log says so.
 from __future__ import annotations
 
 import contextlib
+import select
 from collections.abc import Iterator
 
 from grader.faults import Ungradable
 from grader.machine.emulator import Emulator
-from grader.machine.gdb_remote import Signal, StopReply
+from grader.machine.gdb_remote import Signal, StopReply, StubError
 from grader.machine.qemu import Qemu
+from grader.machine.qmp import QmpError
 from grader.machine.tape import Tape
+
+RUN_OUT_SECONDS = 0.02
+"""How long a recording goes on after its end, in seconds of the host: a million instructions or so."""
 
 _MASK_PORTS = (0x21, 0xA1)  # of the two 8259
 _SNAPSHOT_DISTANCES = tuple(10**power for power in range(3, 10))
@@ -45,13 +50,27 @@ class TapedQemu(Qemu):
 
     def close(self) -> None:
         """A recorder must end by itself: otherwise the log has no end."""
-        if not self._tape.playing:
+        if not self._tape.playing and self._tape.end == 0:
             self._tape.interventions = self._interventions
-            with contextlib.suppress(Ungradable):
+            with contextlib.suppress(Ungradable, QmpError, StubError):
                 self._tape.end = self.instructions()
+                self._run_out()
                 self._qmp.command("quit")
                 self.emulator.wait(10.0)
         super().close()
+
+    def _run_out(self) -> None:
+        """Record some more than was asked for: a player that comes to the log's end switches off, and must not do so at
+        the very instruction that somebody wants to look at. Nor may an interrupt come just there, which a player, other
+        than a recorder that was stopped, would deliver first.
+        """
+        for point, address, size in list(self._points):
+            self.remove(point, address, size)
+        if not self.registers().halted:
+            self.step(interrupts=False, wall_cap=1.0)
+        self._gdb.send("c")
+        select.select([self._gdb], [], [], RUN_OUT_SECONDS)
+        self._qmp.command("stop")
 
     # Running
 
