@@ -60,6 +60,7 @@ def grade(arguments: argparse.Namespace) -> int:
         sandboxed=not arguments.no_sandbox,
         optimisation=arguments.optimisation,
         step=arguments.step,
+        pictures=bool(arguments.html),
     )
     if request.step is not None and not request.only:
         raise WrongUse("--step N is for one test: name it with --only TEST")

@@ -9,14 +9,15 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from grader import untrusted
-from grader.machine.faults import UnreadableMemory
-from grader.machine.inspection import Inspection
+from grader.machine.faults import NotAsRequired, UnreadableMemory
 from grader.machine.paging import Mapping as PageMapping
 from grader.machine.paging import rights
-from grader.machine.symbols import SymbolMissing
+
+if TYPE_CHECKING:
+    from grader.machine.inspection import Inspection
 
 KERNEL_HALF = 0xC0000000
 REGIONS_MAX = 40
@@ -51,6 +52,8 @@ class Mark:
 
     address: int
     what: str
+    fault: bool = False
+    """The address that the last page fault was about."""
 
 
 @dataclass(frozen=True)
@@ -88,16 +91,16 @@ def seen_in(machine: Inspection) -> AddressSpace | None:
         return None
     running = machine.running_process() or (0, "")
     name = untrusted.plain(running[1])[:32]
-    sections = _sections(machine, name)
+    sections = [*_sections(machine, name), *machine.symbols.sections()]
     stack = _user_stack(machine)
     regions = merged(pages, sections, stack)
     left_out = max(0, len(regions) - REGIONS_MAX)
     if left_out:  # the lowest and the highest say most: the program, its stack, the kernel
         half = REGIONS_MAX // 2
         regions = [*regions[:half], *regions[-half:]]
-    marks = [Mark(stack, "stack pointer of the program")] if stack else []
+    marks = [Mark(stack, "stack pointer")] if stack else []
     if now.cr2:
-        marks.append(Mark(now.cr2, "last page fault (CR2)"))
+        marks.append(Mark(now.cr2, "last page fault (CR2)", fault=True))
     process = f"{name} ({running[0]})" if running[0] else "the kernel, idle"
     return AddressSpace(now.cr3, process, regions, marks, left_out)
 
@@ -110,17 +113,20 @@ def merged(
     for page in pages:
         end = page.virtual + page.page_bytes
         if page.virtual >= KERNEL_HALF:
-            what = "kernel"
+            what = ": ".join(["kernel", *filter(None, [_here(page.virtual, end, sections)])])
         else:
-            here = [name for start, stop, name in sections if start < end and page.virtual < stop]
-            what = ", ".join(here)
+            what = _here(page.virtual, end, sections)
         last = found[-1] if found else None
-        if last and (last.end, last.writable, last.user) == (page.virtual, page.writable, page.user):
-            if last.what == what:
-                found[-1] = Region(last.start, end, page.writable, page.user, what)
-                continue
+        facts = page.virtual, page.writable, page.user, what
+        if last and (last.end, last.writable, last.user, last.what) == facts:
+            found[-1] = Region(last.start, end, page.writable, page.user, what)
+            continue
         found.append(Region(page.virtual, end, page.writable, page.user, what))
     return [_named(region, stack) for region in found]
+
+
+def _here(start: int, end: int, sections: Sequence[tuple[int, int, str]]) -> str:
+    return ", ".join(name for first, last, name in sections if first < end and start < last)
 
 
 def _named(region: Region, stack: int | None) -> Region:
@@ -133,7 +139,7 @@ def _named(region: Region, stack: int | None) -> Region:
 
 def _sections(machine: Inspection, program: str) -> list[tuple[int, int, str]]:
     """What the program's file puts into memory: (start, end, name) of each section."""
-    with contextlib.suppress(SymbolMissing):
+    with contextlib.suppress(NotAsRequired):
         return machine.table(program).sections()
     return []
 

@@ -8,19 +8,16 @@ from __future__ import annotations
 
 import contextlib
 import struct
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 from grader.machine.faults import UnreadableMemory
 from grader.machine.inspection import Inspection
+from grader.machine.message_calls import MessageCalls
 from grader.machine.symbols import SymbolMissing, SymbolTable
 from grader.machine.timeline import Message, number
 
 CALL_PREFIX, ERROR_PREFIX = "SYSTEM_CALL_", "E_"
-ARGUMENTS = 5
-"""EBX, ECX, EDX, ESI, EDI."""
-
 _LEFT_OUT = ("lab_first", "lab_last")  # bounds, which are no calls
 
 
@@ -42,27 +39,6 @@ class CallBook:
     def name(self, call: int) -> str:
         """`write`; `call 77` for a number without a name."""
         return self._names.get(call, f"call {number(call)}")
-
-
-@dataclass(frozen=True)
-class MessageCalls:
-    """The table [messages] of a lab.toml. Each call is named as `CallBook` does; arguments count from 1 (EBX).
-
-    A message in memory begins with two words of 32 bits: its sender (0: the kernel) and its type.
-    """
-
-    to: Mapping[str, int] = field(default_factory=dict)
-    """Calls that send a message, with the argument that names the receiver."""
-    signals: Mapping[str, int] = field(default_factory=dict)
-    """Calls that send word only, which the receiver gets as a message of the kernel's."""
-    into: Mapping[str, int] = field(default_factory=dict)
-    """Calls that receive one, with the argument that says where in memory."""
-    slots: int = 64
-    """A partner's number, modulo this, is its place in the kernel's list `processes`."""
-
-    def to_dict(self) -> dict[str, Any]:
-        """As JSON."""
-        return {"to": dict(self.to), "signals": dict(self.signals), "into": dict(self.into), "slots": self.slots}
 
 
 @dataclass(frozen=True)

@@ -479,9 +479,7 @@ class Execution(Inspection):
 class PointGuard:
     """A breakpoint or watchpoint; leaving its `with` block, or `remove`, takes it away."""
 
-    def __init__(
-        self, machine: Execution, key: tuple[Point, int, int], seen: Callable[[], None] | None = None
-    ) -> None:
+    def __init__(self, machine: Execution, key: tuple[Point, int, int], seen: Callable[[], None] | None = None) -> None:
         self._machine = machine
         self._key: tuple[Point, int, int] | None = key
         self._seen = seen

@@ -309,9 +309,7 @@ def _started(
     return machine
 
 
-def _control(
-    image: bytes, setup: Setup, sandbox: Sandbox | None, witness: Witness, tape: Tape | None
-) -> Control:
+def _control(image: bytes, setup: Setup, sandbox: Sandbox | None, witness: Witness, tape: Tape | None) -> Control:
     if witness is Witness.BOCHS:
         from grader.machine.bochs import Bochs  # no import of it for those who never ask for it
 

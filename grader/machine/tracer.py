@@ -17,15 +17,16 @@ from collections.abc import Callable
 from typing import Any
 
 from grader import untrusted
-from grader.machine.calls import CallBook, MessageCalls, Post
+from grader.machine.calls import CallBook, Post
 from grader.machine.diagnosis import PAGE_FAULT, error_code_in_words
 from grader.machine.execution import Execution, PointGuard
 from grader.machine.faults import UnreadableMemory
 from grader.machine.inspection import Inspection
+from grader.machine.line_clock import LineClock
+from grader.machine.message_calls import MessageCalls
 from grader.machine.paging import PAGE_BYTES
 from grader.machine.registers import Registers
 from grader.machine.symbols import SymbolMissing, SymbolTable
-from grader.machine.line_clock import LineClock
 from grader.machine.timeline import (
     SYSTEM_CALL_VECTOR,
     Event,

@@ -12,7 +12,7 @@ from xml.sax.saxutils import escape
 from grader.machine.address_space import AddressSpace, Mark, Region
 
 WIDTH, ROW, HOLE, MARK_ROW = 430, 30, 16, 22
-_LEFT, _BOX = 84, 200
+_LEFT, _BOX, _STRIP = 84, 200, 44
 
 
 @dataclass(frozen=True)
@@ -24,8 +24,8 @@ class _Place:
     region: Region | None
 
 
-def draw(space: AddressSpace, name: str) -> tuple[str, int, int]:
-    """The drawing, its width and its height. `name` makes its ids unique in the page."""
+def draw(space: AddressSpace, name: str) -> str:
+    """The drawing. `name` makes its ids unique in the page."""
     parts, y = [], 8.0
     for place in _places(space):
         marks = [mark for mark in space.marks if place.start <= mark.address < place.end]
@@ -36,7 +36,7 @@ def draw(space: AddressSpace, name: str) -> tuple[str, int, int]:
         y += height
     height = round(y + 8)
     size = f'width="{WIDTH}" height="{height}" viewBox="0 0 {WIDTH} {height}"'
-    return f'<svg class="memory" {size} aria-hidden="true">{_patterns(name)}{"".join(parts)}</svg>', WIDTH, height
+    return f'<svg class="memory" {size} aria-hidden="true">{_patterns(name)}{"".join(parts)}</svg>'
 
 
 def _places(space: AddressSpace) -> list[_Place]:
@@ -64,8 +64,9 @@ def _region(region: Region, y: float, height: float, name: str) -> list[str]:
     box = f'x="{_LEFT}" y="{y:g}" width="{_BOX}" height="{height:g}"'
     parts = [f'<g><title>{escape(in_words(region))}</title><rect class="{kind}" {box}/>']
     if not region.writable:
-        parts.append(f'<rect {box} style="fill:url(#{name}-only)"/>')
-    what = region.what if len(region.what) <= 26 else f"{region.what[:25]}\u2026"
+        strip = f'x="{_LEFT + _BOX - _STRIP}" y="{y:g}" width="{_STRIP}" height="{height:g}"'
+        parts.append(f'<rect {strip} style="fill:url(#{name}-only)"/>')
+    what = region.what if len(region.what) <= 22 else f"{region.what[:21]}\u2026"
     parts += [
         f'<text class="address" x="{_LEFT - 6}" y="{y + ROW - 10:g}" text-anchor="end">{region.start:08x}</text>',
         f'<text class="what" x="{_LEFT + 8}" y="{y + 19:g}">{escape(what)}</text>',
@@ -81,10 +82,11 @@ def _hole(y: float, height: float) -> list[str]:
 
 def _mark(mark: Mark, y: float, inside: bool) -> list[str]:
     x = _LEFT + 8 if inside else _LEFT + _BOX / 2 + 8
+    bad = " bad" if mark.fault else ""
     return [
-        f'<path class="pointer" d="M{_LEFT - 6} {y + 6:g}h{x - _LEFT:g}m-6 -4l6 4l-6 4"/>',
-        f'<text class="address bad" x="{_LEFT - 8}" y="{y + 10:g}" text-anchor="end">{mark.address:08x}</text>',
-        f'<text class="what bad" x="{x + 4:g}" y="{y + 10:g}">{escape(mark.what)}</text>',
+        f'<path class="pointer{bad}" d="M{_LEFT - 6} {y + 6:g}h{x - _LEFT:g}m-6 -4l6 4l-6 4"/>',
+        f'<text class="address{bad}" x="{_LEFT - 8}" y="{y + 10:g}" text-anchor="end">{mark.address:08x}</text>',
+        f'<text class="what{bad}" x="{x + 4:g}" y="{y + 10:g}">{escape(mark.what)}</text>',
     ]
 
 

@@ -16,6 +16,7 @@ from typing import Any
 
 from grader.labs.lab_file import Stage
 from grader.machine.witness import Witness
+from grader.testing.pictures import Pictures
 from grader.testing.verdict import Graded, Grading, Outcome, Requirement, Verdict
 
 SCHEMA = "kernelist/result/1"
@@ -104,6 +105,7 @@ def _test(test: Graded, grading: Grading) -> dict[str, Any]:
         "boots": outcome.boots,
         "guest_instructions": outcome.guest_instructions,
         "seconds": round(outcome.seconds, 4),
+        "pictures": outcome.pictures.to_dict() if outcome.pictures else None,
     }
 
 
@@ -129,6 +131,7 @@ def from_json(data: dict[str, Any]) -> Grading:
                 verdict=Verdict(test["verdict"]),
                 witness=Witness(test["witness"]) if test.get("witness") else None,
                 step=test.get("step"),
+                pictures=Pictures.from_dict(test["pictures"]) if test.get("pictures") else None,
                 **{
                     key: test[key]
                     for key in (

@@ -13,18 +13,18 @@ import math
 from bisect import bisect_right
 from dataclasses import dataclass
 from itertools import pairwise
-from xml.sax.saxutils import escape, quoteattr
+from xml.sax.saxutils import escape
 
 from grader.machine.timeline import Event, Kind, Timeline, calls, spans
 
 ROW, LANE_GAP, AXIS, SERIAL_ROW = 20, 12, 30, 26
 """Heights in pixels: of a ring's row, between lanes, of the axis above them, of the row for the serial line."""
 
-LETTER = 6.3
+LETTER, BOLD_LETTER = 6.3, 7.3
 """Mean width of a letter of the labels, in pixels."""
 
-_LEAST, _LONG, _CALL = 7.0, 90.0, 6.0
-_MARGIN = 14
+_LEAST, _LONG, _LABEL_MAX, _BESIDE = 7.0, 90.0, 210.0, 6.0
+_MARGIN, _END_MARGIN = 14, 70
 _BREAK = 20_000  # instructions that are drawn so much too short that it is said
 
 
@@ -40,11 +40,12 @@ class Scale:
         self.places = [place]
         for before, after in pairwise(self.moments):
             by_time = _LEAST + 3 * math.log2(1 + (after - before) / 32)
-            place += min(_LONG, max(by_time, wanted.get(before, 0.0)))
+            place += max(min(_LONG, by_time), wanted.get(before, 0.0))
             self.places.append(place)
-        self.width = round(place + 2 * _MARGIN)
+        self.width = round(place + _END_MARGIN)
 
     def __call__(self, moment: int) -> float:
+        """Where a moment is, in pixels."""
         index = max(0, min(bisect_right(self.moments, moment) - 1, len(self.moments) - 2))
         if len(self.moments) < 2:
             return self.places[0]
@@ -57,12 +58,13 @@ def _wanted(timeline: Timeline) -> dict[int, float]:
     """Room that is wanted to the right of a moment, for the label of what begins there."""
     room: dict[int, float] = {}
     for call in calls(timeline):
-        room[call.start] = _needs(_label(call.what, call.result, call.failed)) + _CALL
+        label = _label(call.what, call.result, call.failed)
+        room[call.start] = min(_LABEL_MAX, _needs(label, call.failed) + _BESIDE)
     return room
 
 
-def _needs(label: str) -> float:
-    return round(len(label) * LETTER, 1)
+def _needs(label: str, bold: bool = False) -> float:
+    return round(len(label) * (BOLD_LETTER if bold else LETTER), 1)
 
 
 def _label(what: str, result: str, failed: bool) -> str:
@@ -74,7 +76,8 @@ def _label(what: str, result: str, failed: bool) -> str:
 class Lane:
     """Where a process is drawn. `rows` maps a ring to the top of its row."""
 
-    label: str
+    label: tuple[str, int]
+    """Name and pid."""
     top: int
     bottom: int
     rows: dict[int, int]
@@ -92,7 +95,7 @@ class Picture:
     height: int
 
 
-HEAD_WIDTH = 132
+HEAD_WIDTH = 142
 
 
 def draw(timeline: Timeline, name: str) -> Picture:
@@ -106,15 +109,17 @@ def draw(timeline: Timeline, name: str) -> Picture:
         *_gaps(timeline, scale, bottom),
         *_axis(timeline, scale, bottom),
         *_switches(timeline, scale, lanes),
-        *_spans(timeline, scale, lanes, name),
         *_calls(timeline, scale, lanes),
+        *_spans(timeline, scale, lanes, name),
         *_messages(timeline, scale, lanes, name),
         *_serial(timeline, scale, bottom),
         *_end(timeline, scale, bottom),
     ]
     size = f'width="{scale.width}" height="{height}"'
     drawing = f'<svg class="run" {size} data-width="{scale.width}" aria-hidden="true">{_patterns(name)}'
-    return Picture(lanes, _heads(lanes, bottom, height, timeline), drawing + "".join(parts) + "</svg>", scale.width, height)
+    return Picture(
+        lanes, _heads(lanes, bottom, height, timeline), drawing + "".join(parts) + "</svg>", scale.width, height
+    )
 
 
 def _lanes(timeline: Timeline) -> list[Lane]:
@@ -130,18 +135,24 @@ def _lanes(timeline: Timeline) -> list[Lane]:
     for process in range(len(timeline.processes)):
         order = sorted(rings.get(process, {0}), reverse=True)
         rows = {ring: top + place * ROW for place, ring in enumerate(order)}
-        lanes.append(Lane(timeline.processes[process].label, top, top + len(order) * ROW, rows))
-        top += len(order) * ROW + LANE_GAP
+        who = timeline.processes[process]
+        bottom = top + max(len(order), 2 if who.pid else 1) * ROW
+        lanes.append(Lane((who.name, who.pid) if who.pid else ("kernel, idle", 0), top, bottom, rows))
+        top = bottom + LANE_GAP
     return lanes
 
 
 def _heads(lanes: list[Lane], bottom: int, height: int, timeline: Timeline) -> str:
     parts = [f'<text x="4" y="{AXIS - 10}" class="small">instruction</text>']
     for lane in lanes:
-        middle = (lane.top + lane.bottom) / 2 + 4
-        parts.append(f'<text x="4" y="{middle:g}">{escape(_cut(lane.label, 15))}</text>')
+        name, pid = lane.label
+        parts.append(f'<text x="4" y="{lane.top + 14}">{escape(_cut(name, 14))}</text>')
+        if pid:
+            parts.append(f'<text x="4" y="{lane.top + ROW + 13}" class="small">pid {pid}</text>')
         for ring, top in lane.rows.items():
-            parts.append(f'<text x="{HEAD_WIDTH - 4}" y="{top + 14}" class="small" text-anchor="end">ring {ring}</text>')
+            parts.append(
+                f'<text x="{HEAD_WIDTH - 4}" y="{top + 14}" class="small" text-anchor="end">ring {ring}</text>'
+            )
     if timeline.serial:
         parts.append(f'<text x="4" y="{bottom + 16}">serial line</text>')
     return f'<svg class="heads" width="{HEAD_WIDTH}" height="{height}" aria-hidden="true">{"".join(parts)}</svg>'
@@ -163,10 +174,10 @@ def _patterns(name: str) -> str:
 
 
 def _backgrounds(lanes: list[Lane], width: int, bottom: int, timeline: Timeline) -> list[str]:
-    parts = [
-        f'<rect class="lane" x="0" y="{lane.top - 3}" width="{width}" height="{lane.bottom - lane.top + 6}" data-full=""/>'
-        for lane in lanes
-    ]
+    parts = []
+    for lane in lanes:
+        place = f'x="0" y="{lane.top - 3}" width="{width}" height="{lane.bottom - lane.top + 6}"'
+        parts.append(f'<rect class="lane" {place} data-full=""/>')
     if timeline.serial:
         parts.append(f'<path class="rule" d="M0 {bottom}H{width}" data-full=""/>')
     return parts
@@ -182,12 +193,12 @@ def _at(x: float, inner: str, kind: str = "") -> str:
     return f'<g{named} data-x="{x:g}" transform="translate({x:g} 0)">{inner}</g>'
 
 
-def _text(x: float, y: float, label: str, room: float, kind: str = "") -> str:
+def _text(x: float, y: float, label: str, room: float, kind: str = "", more: str = "") -> str:
     """A label that is shown where there is room for it."""
-    needs = _needs(label)
+    needs = _needs(label, "bad" in kind)
     hidden = ' display="none"' if needs > room else ""
     named = f' class="{kind}"' if kind else ""
-    facts = f'data-x="{x:g}" data-room="{room:g}" data-needs="{needs:g}"'
+    facts = f'data-x="{x:g}" data-room="{room:g}" data-needs="{needs:g}"{more}'
     return f'<text{named} x="{x:g}" y="{y:g}" {facts}{hidden}>{escape(label)}</text>'
 
 
@@ -206,8 +217,8 @@ def _axis(timeline: Timeline, scale: Scale, bottom: int) -> list[str]:
     for moment, x in zip(scale.moments, scale.places, strict=True):
         needs = _needs(f"{moment:,}") + 16
         if x >= free and (moment == 0 or moment == timeline.end or x + needs < scale(timeline.end)):
-            inner = f'<path class="tick" d="M0 {AXIS - 6}V{bottom}"/><text class="small" x="2" y="{AXIS - 10}">{moment:,}</text>'
-            parts.append(_at(x, inner, "axis"))
+            text = f'<text class="small" x="2" y="{AXIS - 10}">{moment:,}</text>'
+            parts.append(_at(x, f'<path class="tick" d="M0 {AXIS - 6}V{bottom}"/>{text}', "axis"))
             free = x + needs
     hidden = {start for start, _ in timeline.gaps}
     for before, after in pairwise(scale.moments):
@@ -258,10 +269,12 @@ def _calls(timeline: Timeline, scale: Scale, lanes: list[Lane]) -> list[str]:
         y = _row(lane, event.ring if event.kind is Kind.FAR_CALL else 0)
         label = _label(call.what, call.result, call.failed)
         inner = [f"<title>{escape(in_words(timeline, call.event))}</title>"]
+        stays = ""
         bad = " bad" if call.failed else ""
         if event.vector == 0x80 or event.kind is Kind.FAR_CALL:
             width = max(2.0, round(end - x, 1))
             inner.append(_rect(f"call{bad}", x, y + 1, width, ROW - 4))
+            stays = f' data-stays="{width:g}"'
             room = width if call.end is not None and limits.get(call.event, call.end) >= call.end else 0.0
             room = max(room, round(scale(limits.get(call.event, timeline.end)) - x, 1))
         else:
@@ -270,7 +283,7 @@ def _calls(timeline: Timeline, scale: Scale, lanes: list[Lane]) -> list[str]:
             inner.append(_at(x, f'<path class="tick{bad}" d="M0 {lane.top}V{lane.bottom}"/>{mark}'))
             room = round(scale(limits.get(call.event, timeline.end)) - x, 1)
             x += 5
-        inner.append(_text(x + 3, y + 11, label, room, f"label{bad}"))
+        inner.append(_text(x + 3, y + 11, label, room, f"label{bad}", stays))
         parts.append(f'<g class="event" data-event="{call.event}">{"".join(inner)}</g>')
     return parts
 

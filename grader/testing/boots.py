@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING
@@ -110,6 +110,7 @@ class Boots:
         sandbox: Sandbox | None = None,
         witness: Witness = Witness.QEMU,
         tapes: Tapes | None = None,
+        on_boot: Callable[[Boots, Machine], None] | None = None,
     ) -> None:
         self.witness = witness
         """The emulator that the machines are made of."""
@@ -120,6 +121,7 @@ class Boots:
         self._test = test
         self._sandbox = sandbox
         self._tapes = tapes
+        self._on_boot = on_boot
 
     def __enter__(self) -> Boots:
         return self
@@ -178,6 +180,8 @@ class Boots:
         )
         machine.nonce = nonce
         self.machines.append(machine)
+        if self._on_boot is not None:
+            self._on_boot(self, machine)
         return machine
 
     def _archive(self, probe: str | None, first: str, nonce: int, parameters: Mapping[str, object]) -> dict[str, bytes]:

@@ -27,7 +27,7 @@ from grader.machine.witness import Witness
 from grader.names import chosen
 from grader.paths import Project
 from grader.progress import Progress
-from grader.testing import seeds
+from grader.testing import pictures, seeds
 from grader.testing.pool import Job, Pool
 from grader.testing.setting import Setting
 from grader.testing.verdict import Graded, Grading, Outcome, Requirement, Verdict, ungradable
@@ -35,6 +35,10 @@ from grader.untrusted import plain
 
 GRADING_SECONDS_MAX = 1200.0
 """A hand-in whose every test comes to its cap must not hold up the queue: after so long the rest is ungradable."""
+
+
+DRAWING_SECONDS_MAX = 180.0
+"""Pictures are no verdicts: what is not drawn after so long stays without."""
 
 
 @dataclass(frozen=True)
@@ -53,6 +57,8 @@ class Request:
     """The compiler's level."""
     step: int | None = None
     """Of sweeps, this step alone."""
+    pictures: bool = False
+    """Draw the first failures of each stage."""
 
 
 def processors() -> int:
@@ -158,6 +164,33 @@ def _grade(
         progress.step()
         if len(outcomes) == len(requirements):
             break
+    if request.pictures:
+        _draw(lab, setting, pool, progress, grading)
+
+
+def _draw(lab: Lab, setting: Setting, pool: Pool, progress: Progress, grading: Grading) -> None:
+    """Add pictures to the first failures of each stage. Whatever goes wrong changes no verdict."""
+    wanted = {test.requirement.name: test.outcome for test in pictures.chosen(grading.tests)}
+    if not wanted:
+        return
+    progress.say("drawing the first failures")
+    progress.total(len(grading.tests) + len(wanted))
+    for name, outcome in wanted.items():
+        asked = {"witness": str(outcome.witness or Witness.QEMU), "messages": lab.messages.to_dict()}
+        pool.submit(Job(name, replace(setting, step=outcome.step).to_dict(), pictures=asked))
+    end = time.monotonic() + DRAWING_SECONDS_MAX
+    while pool.outstanding and time.monotonic() < end:
+        done = pool.next(1.0)
+        if done is None:
+            continue
+        drawn = done[1].pictures or pictures.Pictures(note=f"There is no timeline: {done[1].message}")
+        grading.tests = [
+            replace(test, outcome=replace(test.outcome, pictures=drawn))
+            if test.requirement.name == done[0].test
+            else test
+            for test in grading.tests
+        ]
+        progress.step()
 
 
 def select(requirements: Iterable[Requirement], only: tuple[str, ...]) -> list[Requirement]:

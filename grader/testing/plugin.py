@@ -122,6 +122,7 @@ def boot(request: pytest.FixtureRequest) -> Iterator[Boots]:
         sandbox=sandbox,
         witness=witness,
         tapes=setting.tapes,
+        on_boot=setting.on_boot,
     ) as boots:
         request.node.stash[_BOOTS] = boots
         yield boots

@@ -7,9 +7,10 @@ for (const figure of document.querySelectorAll(".timeline")) {
   const size = Number(drawing.dataset.width);
   const moved = [...drawing.querySelectorAll("[data-x]")];
   const curves = [...drawing.querySelectorAll("[data-curve]")];
+  const labels = [...drawing.querySelectorAll("[data-needs]")];
   const events = [...drawing.querySelectorAll(".event")];
   const least = () => Math.min(1, (scroller.clientWidth - 2) / size);
-  let zoom = 1, chosen = -1, due = false;
+  let zoom = 1, chosen = -1, due = false, sticking = false;
 
   function place() {
     due = false;
@@ -22,7 +23,6 @@ for (const figure of document.querySelectorAll(".timeline")) {
       if (part.tagName === "g") part.setAttribute("transform", `translate(${x} 0)`);
       else part.setAttribute("x", x);
       if (part.dataset.w) part.setAttribute("width", Math.max(1, part.dataset.w * zoom));
-      if (part.dataset.needs) part.style.display = part.dataset.needs <= part.dataset.room * zoom ? "inline" : "none";
     }
     let free = -1;
     for (const mark of drawing.querySelectorAll(".axis")) {
@@ -34,6 +34,19 @@ for (const figure of document.querySelectorAll(".timeline")) {
       const [a, y1, b, y2] = curve.dataset.curve.split(" ").map(Number);
       const bend = (y2 - y1) * 0.45;
       curve.setAttribute("d", `M${a * zoom} ${y1}C${a * zoom} ${y1 + bend} ${b * zoom} ${y2 - bend} ${b * zoom} ${y2}`);
+    }
+    stick();
+  }
+
+  // A call that began out of sight keeps its name in sight.
+  function stick() {
+    const left = scroller.scrollLeft;
+    for (const label of labels) {
+      const x = label.dataset.x * zoom;
+      const held = label.dataset.stays && left > x ? left + 3 : x;
+      const room = held > x ? label.dataset.stays : label.dataset.room;
+      label.setAttribute("x", held);
+      label.style.display = x + room * zoom - held >= label.dataset.needs ? "inline" : "none";
     }
   }
 
@@ -96,6 +109,10 @@ for (const figure of document.querySelectorAll(".timeline")) {
   drawing.addEventListener("click", (event) => {
     const group = event.target.closest(".event");
     if (group) choose(events.indexOf(group));
+  });
+
+  scroller.addEventListener("scroll", () => {
+    if (!sticking) { sticking = true; requestAnimationFrame(() => { sticking = false; stick(); }); }
   });
 
   let apart = 0;

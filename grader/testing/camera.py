@@ -1,0 +1,101 @@
+"""Takes the pictures of a failed test: runs it twice more, on the emulator that it did not pass on.
+
+Once the run is recorded, and once the recording is played, which can be stopped at every door of the kernel without
+disturbing it. The tests' own code runs both times, as it does when it is graded.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from grader.faults import ProjectFault, Ungradable
+from grader.machine import address_space
+from grader.machine.address_space import AddressSpace
+from grader.machine.message_calls import MessageCalls
+from grader.machine.tape import Tapes
+from grader.machine.timeline import Timeline
+from grader.machine.tracer import Tracer
+from grader.machine.witness import Witness
+from grader.testing.pictures import Pictures
+from grader.testing.setting import Setting
+from grader.testing.verdict import Outcome, Verdict
+from grader.untrusted import opening
+
+if TYPE_CHECKING:
+    from grader.machine.machine import Machine
+    from grader.testing.boots import Boots
+
+_TELLING = ("page fault", "general protection", "stack-segment fault", "memory_map", "memory_unmap")
+"""What makes an address space worth a look when it happened."""
+
+
+def taken(run: Callable[[Setting], Outcome], setting: Setting, messages: MessageCalls) -> Pictures:
+    """Pictures of a test that fails in `setting`, whose witness is the one it fails on. `run` runs it once."""
+    if setting.witness is not Witness.QEMU:
+        camera = _Camera(None, messages)
+        run(replace(setting, on_failure=camera.failed))
+        label = setting.witness.label if setting.witness else "this machine"
+        return Pictures(None, camera.memory, f"There is no timeline of a run on {label}: it records none.")
+    tapes = Tapes()
+    try:
+        recorded = run(replace(setting, tapes=tapes))
+        if not tapes.tapes:
+            return Pictures(note="There is no timeline: the test started no machine.")
+        tapes.rewind()
+        camera = _Camera(tapes, messages)
+        played = run(replace(setting, tapes=tapes, on_boot=camera.booted, on_failure=camera.failed))
+    finally:
+        tapes.close()
+    if camera.timeline is None:
+        return Pictures(note=f"There is no timeline: {_why_not(recorded, played)}")
+    note = (
+        ""
+        if played.message == recorded.message
+        else f"When its recording was played, it failed otherwise: {played.message}"
+    )
+    return Pictures(camera.timeline, camera.memory, note)
+
+
+def _why_not(recorded: Outcome, played: Outcome) -> str:
+    for outcome, when in ((recorded, "while it was recorded"), (played, "when its recording was played")):
+        if outcome.verdict is Verdict.PASSED:
+            return f"{when}, the test passed, so its failure depends on the disk's or the console's timing."
+        if outcome.verdict is Verdict.UNGRADABLE:
+            return f"{when}: {outcome.message}"
+    return "the machine could not be asked."
+
+
+class _Camera:
+    """Traces the last machine that a test starts, and looks at it when the test fails."""
+
+    def __init__(self, tapes: Tapes | None, messages: MessageCalls) -> None:
+        self.timeline: Timeline | None = None
+        self.memory: AddressSpace | None = None
+        self._tapes = tapes
+        self._messages = messages
+        self._tracer: Tracer | None = None
+
+    def booted(self, boots: Boots, machine: Machine) -> None:
+        """A machine has been started: if it is the last one, look over its shoulder from now on."""
+        tapes = self._tapes.tapes if self._tapes else []
+        if len(boots.machines) == len(tapes):
+            self._tracer = Tracer(machine, self._messages, end=tapes[-1].end, jump=machine.at_moment)
+
+    def failed(self, boots: Boots, failure: BaseException) -> None:
+        """The test failed, and its machines still live."""
+        if not boots.machines:
+            return
+        machine = boots.machines[-1]
+        with contextlib.suppress(Ungradable, ProjectFault, AssertionError, ValueError, LookupError):
+            if self._tracer is not None:
+                self.timeline = self._tracer.finish(opening(str(failure), 1))
+            if self.timeline is None or is_about_memory(self.timeline):
+                self.memory = address_space.seen_in(machine)
+
+
+def is_about_memory(timeline: Timeline) -> bool:
+    """Whether anything happened for which the page tables matter."""
+    return any(event.what in _TELLING or event.what == "E_FAULT" for event in timeline.events)
