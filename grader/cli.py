@@ -111,6 +111,7 @@ def _parser() -> Parser:
     debug.add_argument(
         "--program", metavar="'NAME ARGUMENT'", default="", help="run this in the shell's place (without TEST)"
     )
+    debug.add_argument("--reverse", action="store_true", help="record the run first: GDB can then go back in time")
     debug.add_argument("--witness", choices=["qemu", "bochs"], help="run TEST on this emulator alone")
     moment = "stop at step N of TEST's sweep, before anything is done there"
     debug.add_argument("--step", metavar="N", type=_step, help=moment)

@@ -176,6 +176,7 @@ def debug(arguments: argparse.Namespace) -> int:
         editor=arguments.editor,
         step=arguments.step,
         witness=Witness(arguments.witness) if arguments.witness else None,
+        reverse=arguments.reverse,
     )
     return debugging.debug(lab, build, sandbox, wanted, seed)
 

@@ -9,9 +9,10 @@ judges with; what GDB's protocol does not carry (GDTR, IDTR, TR, control registe
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import gdb  # type: ignore[import-untyped]
@@ -22,7 +23,7 @@ from grader.machine import fence, paging
 from grader.machine.descriptors import Gate, Segment, decode_idt, decode_table, decode_task_state
 from grader.machine.registers import Registers, parse_registers
 
-NAMES = ("processes", "walk", "mappings", "gdt", "idt", "tss", "ring", "descriptors")
+NAMES = ("processes", "walk", "mappings", "gdt", "idt", "tss", "ring", "descriptors", "who-wrote")
 
 
 def registers() -> Registers:
@@ -246,11 +247,112 @@ class Descriptors(gdb.Command):
         return decode_table(read_virtual(base, min(limit + 1, 1024)))
 
 
+class WhoWrote(gdb.Command):
+    """Go back to the last write to a variable: who-wrote EXPRESSION. For a run that can go back: ./lab debug --reverse.
+
+    The processor stands right after the write then, for `list`, `up`, `print`. The same again finds the write before
+    it. `reverse-step`, `reverse-finish` and `reverse-continue` go further back, `continue` comes forward again.
+    """
+
+    def __init__(self) -> None:
+        super().__init__("who-wrote", gdb.COMMAND_RUNNING)
+
+    def invoke(self, argument: str, _from_tty: bool) -> None:
+        """Go back, and print the moment, the value before and after, and the calls that led there."""
+        if not argument:
+            raise gdb.GdbError("who-wrote EXPRESSION, for example: who-wrote journal.capacity")
+        moments = snapshots()
+        if not moments:
+            raise gdb.GdbError("this run cannot go back: open it with ./lab debug LAB TEST --reverse")
+        value = gdb.parse_and_eval(argument)
+        place = gdb.parse_and_eval(f"({value.type}*) {int(value.address):#x}")  # scopes end on the way
+        with without_notices():
+            self._go_back(place)
+            moment = instructions()
+            if moment <= moments[0]:
+                print(f"Nothing wrote to {argument} since instruction {moment:,}, where the recording begins.")
+                return
+            after = place.dereference().format_string()
+            gdb.execute("reverse-stepi", to_string=True)
+            before = place.dereference().format_string()
+            gdb.execute("stepi", to_string=True)
+        print(f"{argument}: {before} -> {after}, written by the instruction before number {moment:,}:")
+        gdb.execute("backtrace 8")
+
+    def _go_back(self, place: gdb.Value) -> None:
+        """Run backwards to the last write, or to the recording's beginning."""
+        gdb.execute(f"watch *({place.type}) {int(place):#x}", to_string=True)
+        number = int(gdb.parse_and_eval("$bpnum"))
+        try:
+            gdb.execute("reverse-continue", to_string=True)
+        finally:
+            gdb.execute(f"delete {number}", to_string=True)
+
+
+@contextmanager
+def without_notices() -> Iterator[None]:
+    """Within this, GDB does not say where it stops (older than GDB 13, it does)."""
+    with suppress(gdb.error):
+        gdb.execute("set suppress-cli-notifications on")
+    try:
+        yield
+    finally:
+        with suppress(gdb.error):
+            gdb.execute("set suppress-cli-notifications off")
+
+
+FORWARD = ("continue", "step", "next", "stepi", "nexti", "finish", "until", "advance")
+
+
+def instructions() -> int:
+    """How many instructions the machine has executed at this moment of a recording."""
+    said = gdb.execute("monitor info replay", to_string=True)  # "Replaying execution '...': instruction count = 4711"
+    return int(said.rpartition("=")[2])
+
+
+def snapshots() -> list[int]:
+    """Moments, in instructions, of a recording's snapshots: the first is as far back as time can be turned, the last is
+    the recording's end. Empty when the machine plays no recording.
+    """
+    rows = gdb.execute("monitor info snapshots", to_string=True).splitlines()
+    return sorted(int(row.split()[-1]) for row in rows if re.match(r"\S+\s+moment", row))
+
+
+class Forward(gdb.Command):
+    """Precedes each command that goes forward: a recording must not run past its end.
+
+    There the machine switches off, and cannot be turned back any more.
+    """
+
+    def __init__(self) -> None:
+        super().__init__("kernelist-forward", gdb.COMMAND_RUNNING)
+
+    def invoke(self, _argument: str, _from_tty: bool) -> None:
+        """Have the machine stop at the end; refuse to go on there."""
+        if "Reverse" in gdb.execute("show exec-direction", to_string=True):  # GDB makes `reverse-step` of `step`
+            return
+        end = snapshots()[-1]
+        if instructions() >= end:
+            raise gdb.GdbError("The recording ends here: only back (reverse-...) leads on.")
+        gdb.execute(f"monitor replay_break {end}", to_string=True)
+
+
+def announce_recording() -> None:
+    """Of a machine that plays a recording, say how far back it goes, and guard its end."""
+    moments = snapshots()
+    if moments:
+        print(f"A recording: time can be turned back to instruction {moments[0]:,} of {moments[-1]:,}.")
+        print("`who-wrote VARIABLE` finds the last write; also reverse-step, reverse-finish, reverse-continue.")
+        for name in FORWARD:
+            gdb.execute(f"define hook-{name}\nkernelist-forward\nend")
+
+
 def symbol_at(address: int) -> str:
     """`<name+offset>` as GDB knows it, or nothing."""
     said = gdb.execute(f"info symbol {address:#x}", to_string=True).strip()
     return "" if said.startswith("No symbol") else f"<{said.split(' in section')[0]}>"
 
 
-for command in (Kernelist, Processes, Walk, Mappings, Gdt, Idt, Tss, Ring, Descriptors):
+for command in (Kernelist, Processes, Walk, Mappings, Gdt, Idt, Tss, Ring, Descriptors, WhoWrote, Forward):
     command()
+announce_recording()

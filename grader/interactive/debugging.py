@@ -12,7 +12,7 @@ import shutil
 import signal
 import subprocess
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
@@ -27,10 +27,12 @@ from grader.interactive.editor import let_in
 from grader.labs.lab_file import Lab
 from grader.machine import Machine, MachineStopped
 from grader.machine.debugger import Handover
+from grader.machine.tape import Tapes
 from grader.machine.witness import Witness
 from grader.names import chosen
 from grader.testing import plugin, worker
 from grader.testing.boots import Boots
+from grader.testing.recording import record
 from grader.testing.setting import Setting
 from grader.testing.verdict import Outcome, Verdict
 
@@ -54,6 +56,8 @@ class Wanted:
     """The emulator to run the test on; all that it names when None."""
     step: int | None = None
     """Of a sweep, the step to stop at, whether the test fails there or not."""
+    reverse: bool = False
+    """Record the run and play it, so that GDB can go back in it."""
 
 
 def debug(lab: Lab, build: Build, sandbox: Sandbox, wanted: Wanted, seed: str) -> int:
@@ -64,7 +68,7 @@ def debug(lab: Lab, build: Build, sandbox: Sandbox, wanted: Wanted, seed: str) -
     if wanted.test is None:
         if wanted.program.split(" ")[0] not in ["", *build.programs]:
             raise WrongUse(f"there is no program {wanted.program!r}: there are {', '.join(sorted(build.programs))}")
-        return _at_start(build, sandbox, wanted.program, seed, wanted.editor)
+        return _without_test(build, sandbox, wanted, seed)
     if not wanted.editor and wanted.witness is not Witness.BOCHS:
         find_gdb()
     debugger = _Debugger(build, sandbox, wanted, seed)
@@ -86,6 +90,11 @@ def debug(lab: Lab, build: Build, sandbox: Sandbox, wanted: Wanted, seed: str) -
 
 class StepShown(Exception):
     """A person has seen the step that was asked for: there is nothing left to run."""
+
+
+def _end_of_recording(_boots: Boots, _moment: str) -> None:
+    """The step that was asked for is on the tape."""
+    raise AssertionError("the step is recorded")
 
 
 class _Debugger:
@@ -118,9 +127,22 @@ class _Debugger:
             self.fault = error
             return True
         item = items[names[0]]
+        if self._wanted.reverse:
+            self.outcome = self._played(item)
+            return True
         session.config.stash[plugin.SETTING] = self._setting
         self.outcome = worker.run_item(item)
         return True
+
+    def _played(self, item: pytest.Item) -> Outcome:
+        """Record the failing run, and play it for GDB."""
+        print("recording the run ...", flush=True)
+        on_step = _end_of_recording if self._wanted.step is not None else None
+        with record(item, replace(self._setting, on_failure=None, on_step=on_step)) as recording:
+            if not recording.failed:
+                return recording.outcome
+            print("playing it again ...", flush=True)
+            return recording.play(item, self._setting)
 
     def _check(self, item: pytest.Item) -> None:
         """Raise WrongUse when the test does not run on the emulator that was asked for."""
@@ -130,6 +152,8 @@ class _Debugger:
         if witness is not None and witness not in requirement.witnesses:
             names = " and ".join(other.label for other in requirement.witnesses)
             raise WrongUse(f"{item.name} runs on {names}, not on {witness.label}")
+        if self._wanted.reverse and Witness.QEMU not in requirement.witnesses:
+            raise WrongUse(f"{item.name} runs on Bochs alone, and only QEMU can go back: leave out --reverse")
 
     def _failed(self, boots: Boots, failure: BaseException) -> None:
         """The test failed: give away its last machine."""
@@ -155,20 +179,37 @@ class _Debugger:
             give_away(machine, boots.build, self._wanted.editor)
 
 
-def _at_start(build: Build, sandbox: Sandbox, program: str, seed: str, editor: bool) -> int:
-    """Boot to the kernel's first C function."""
+def _without_test(build: Build, sandbox: Sandbox, wanted: Wanted, seed: str) -> int:
+    """Boot to the kernel's first C function; to go back in time, to the end that a program came to."""
+    if wanted.reverse:
+        return _at_end(build, sandbox, wanted, seed)
     with Boots(build, seed=seed, test="debug", sandbox=sandbox) as boot:
-        machine = boot(None, first=program, guest_seconds=30)
-        _run_to_start(machine)
-        give_away(machine, build, editor)
+        machine = boot(None, first=wanted.program, guest_seconds=30)
+        try:
+            machine.run_to(START)
+        except MachineStopped as stopped:
+            print(f"The kernel never came to {START}: {stopped}")
+        give_away(machine, build, wanted.editor)
     return 0
 
 
-def _run_to_start(machine: Machine) -> None:
+def _at_end(build: Build, sandbox: Sandbox, wanted: Wanted, seed: str) -> int:
+    """Record until the kernel panics, resets, or nothing happens any more; then play that."""
+    tapes = Tapes()
     try:
-        machine.run_to(START)
-    except MachineStopped as stopped:
-        print(f"The kernel never came to {START}: {stopped}")
+        for saying in ("recording the run ...", "playing it again ..."):
+            print(saying, flush=True)
+            with Boots(build, seed=seed, test="debug", sandbox=sandbox, tapes=tapes) as boot:
+                machine = boot(None, first=wanted.program, guest_seconds=30)
+                with pytest.raises(MachineStopped) as stopped:
+                    machine.run()
+                if tapes.playing:
+                    print(f"\n{stopped.value}")
+                    give_away(machine, build, wanted.editor)
+            tapes.rewind()
+    finally:
+        tapes.close()
+    return 0
 
 
 def give_away(machine: Machine, build: Build, editor: bool) -> None:
@@ -194,7 +235,7 @@ def open_gdb(machine: Machine, build: Build) -> None:
     """Run GDB on a stopped machine until the person leaves it. Ctrl-C is GDB's meanwhile: it stops the guest."""
     program = find_gdb()
     sys.stdout.flush()
-    with Handover(machine, _show) as door:
+    with Handover(machine, None if machine.plays else _show) as door:
         before = signal.signal(signal.SIGINT, signal.SIG_IGN)
         try:
             subprocess.run(

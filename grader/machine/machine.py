@@ -71,6 +71,7 @@ class Machine(Execution):
         )
         self._serial_seen = 0
         self._trace_file: Path | None = None
+        self._tape: Tape | None = None
         self.nonce = 0
         """The value drawn for this machine, if it was given one."""
         self.probe: str | None = None
@@ -108,6 +109,7 @@ class Machine(Execution):
         if probe is not None:
             machine.guard_probe(probe)
         machine._trace_file = trace
+        machine._tape = tape
         traced = replace(setup, trace=True)
         machine._again = lambda: _started(image, traced, sandbox, known, {}, guest_seconds, wall_cap, witness)
         return machine
@@ -126,6 +128,11 @@ class Machine(Execution):
         if not isinstance(self._control, Qemu):
             raise NotOnThisMachine(f"{self.witness.label} cannot be handed over to GDB")
         return self._control.emulator
+
+    @property
+    def plays(self) -> bool:
+        """Whether it plays a recording."""
+        return self._tape is not None and self._tape.playing
 
     def ask_bochs(self, line: str) -> str:
         """What Bochs's own debugger answers to a person's line. Raises NotOnThisMachine for another emulator."""

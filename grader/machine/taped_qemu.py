@@ -155,6 +155,14 @@ class TapedQemu(Qemu):
             raise Ungradable(f"the emulator takes no snapshot: {complaint}")
         self._snapshots += 1
 
+    def release(self) -> None:
+        """Make the machine as GDB expects to find one. The last snapshot tells where a recording ends."""
+        if self._break is not None:
+            self._qmp.command("replay-delete-break")
+        if self._tape.playing:
+            self._take_snapshot()
+        super().release()
+
     # Limits
 
     def looks_expired(self) -> bool:
