@@ -38,6 +38,8 @@ class Tape:
     end: int = 0
     """Where the run ended."""
     playing: bool = False
+    goes_back: bool = True
+    """Whether a player takes the snapshots from which one can go back."""
 
     def overlay(self) -> int | None:
         """A new descriptor of a player's file for what changes on the disk, and for snapshots."""

@@ -134,7 +134,7 @@ class TapedQemu(Qemu):
         if not self._tape.playing:
             return
         now = self.instructions()
-        if not self._snapshots and self._interventions == self._tape.interventions:
+        if self._tape.goes_back and not self._snapshots and self._interventions == self._tape.interventions:
             self._take_snapshot()
             ahead = [self._tape.end - distance for distance in _SNAPSHOT_DISTANCES]
             self._due = sorted(moment for moment in ahead if moment > now)

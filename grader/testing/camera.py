@@ -7,9 +7,10 @@ disturbing it. The tests' own code runs both times, as it does when it is graded
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING
+
+import pytest
 
 from grader.faults import ProjectFault, Ungradable
 from grader.machine import address_space
@@ -19,7 +20,9 @@ from grader.machine.tape import Tapes
 from grader.machine.timeline import Timeline
 from grader.machine.tracer import Tracer
 from grader.machine.witness import Witness
+from grader.testing import plugin, worker
 from grader.testing.pictures import Pictures
+from grader.testing.recording import record
 from grader.testing.setting import Setting
 from grader.testing.verdict import Outcome, Verdict
 from grader.untrusted import opening
@@ -32,40 +35,34 @@ _TELLING = ("page fault", "general protection", "stack-segment fault", "memory_m
 """What makes an address space worth a look when it happened."""
 
 
-def taken(run: Callable[[Setting], Outcome], setting: Setting, messages: MessageCalls) -> Pictures:
-    """Pictures of a test that fails in `setting`, whose witness is the one it fails on. `run` runs it once."""
+def taken(item: pytest.Item, setting: Setting, messages: MessageCalls) -> Pictures:
+    """Pictures of a test that fails in `setting`, whose witness is the one it fails on."""
     if setting.witness is not Witness.QEMU:
         camera = _Camera(None, messages)
-        run(replace(setting, on_failure=camera.failed))
+        item.config.stash[plugin.SETTING] = replace(setting, on_failure=camera.failed)
+        worker.run_item(item)
         label = setting.witness.label if setting.witness else "this machine"
         return Pictures(None, camera.memory, f"There is no timeline of a run on {label}: it records none.")
-    tapes = Tapes()
-    try:
-        recorded = run(replace(setting, tapes=tapes))
-        if not tapes.tapes:
-            return Pictures(note="There is no timeline: the test started no machine.")
-        tapes.rewind()
-        camera = _Camera(tapes, messages)
-        played = run(replace(setting, tapes=tapes, on_boot=camera.booted, on_failure=camera.failed))
-    finally:
-        tapes.close()
-    if camera.timeline is None:
-        return Pictures(note=f"There is no timeline: {_why_not(recorded, played)}")
-    note = (
-        ""
-        if played.message == recorded.message
-        else f"When its recording was played, it failed otherwise: {played.message}"
-    )
+    with record(item, setting) as recording:
+        if not recording.failed:
+            return Pictures(note=f"There is no timeline: {_why_not(recording.outcome, 'while it was recorded')}")
+        for tape in recording.tapes.tapes:
+            tape.goes_back = False
+        camera = _Camera(recording.tapes, messages)
+        played = recording.play(item, replace(setting, on_boot=camera.booted, on_failure=camera.failed))
+        if camera.timeline is None:
+            return Pictures(note=f"There is no timeline: {_why_not(played, 'when its recording was played')}")
+        other = "" if played.message == recording.outcome.message else f": {played.message}"
+    note = f"When its recording was played, the test failed otherwise{other}" if other else ""
     return Pictures(camera.timeline, camera.memory, note)
 
 
-def _why_not(recorded: Outcome, played: Outcome) -> str:
-    for outcome, when in ((recorded, "while it was recorded"), (played, "when its recording was played")):
-        if outcome.verdict is Verdict.PASSED:
-            return f"{when}, the test passed, so its failure depends on the disk's or the console's timing."
-        if outcome.verdict is Verdict.UNGRADABLE:
-            return f"{when}: {outcome.message}"
-    return "the machine could not be asked."
+def _why_not(outcome: Outcome, when: str) -> str:
+    if outcome.verdict is Verdict.PASSED:
+        return f"{when}, the test passed. Its failure depends on when the disk or the console answers."
+    if outcome.verdict is Verdict.UNGRADABLE:
+        return f"{when}: {outcome.message}"
+    return "the test failed before it had a machine, or its machine could not be asked."
 
 
 class _Camera:

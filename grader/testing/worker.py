@@ -133,12 +133,8 @@ def pictured(item: pytest.Item, asked: dict[str, Any]) -> Outcome:
     from grader.testing import camera
 
     setting = replace(item.config.stash[plugin.SETTING], witness=Witness(asked["witness"]))
-
-    def run(changed: Setting) -> Outcome:
-        item.config.stash[plugin.SETTING] = changed
-        return run_item(item)
-
-    return Outcome(item.name, Verdict.FAILED, pictures=camera.taken(run, setting, MessageCalls(**asked["messages"])))
+    drawn = camera.taken(item, setting, MessageCalls(**asked["messages"]))
+    return Outcome(item.name, Verdict.FAILED, pictures=drawn)
 
 
 def pytest_arguments(tests: Path) -> list[str]:
