@@ -62,6 +62,10 @@ class AddressSpace:
 
     cr3: int
     process: str
+    at: int = 0
+    """Instructions since power-on."""
+    when: str = ""
+    """What moment that was, in words."""
     regions: list[Region] = field(default_factory=list)
     """In the order of their addresses."""
     marks: list[Mark] = field(default_factory=list)
@@ -77,11 +81,13 @@ class AddressSpace:
         """The inverse of `to_dict`."""
         regions = [Region(**item) for item in data["regions"]]
         marks = [Mark(**item) for item in data["marks"]]
-        return cls(data["cr3"], data["process"], regions, marks, data["left_out"])
+        return cls(data["cr3"], data["process"], data["at"], data["when"], regions, marks, data["left_out"])
 
 
-def seen_in(machine: Inspection) -> AddressSpace | None:
-    """The address space that is in force; None when there is no paging, or its tables cannot be read."""
+def seen_in(machine: Inspection, when: str) -> AddressSpace | None:
+    """The address space that is in force; None when there is no paging, or its tables cannot be read. `when` says in
+    words what moment it is.
+    """
     now = machine.registers()
     if not now.paging:
         return None
@@ -102,7 +108,7 @@ def seen_in(machine: Inspection) -> AddressSpace | None:
     if now.cr2:
         marks.append(Mark(now.cr2, "last page fault (CR2)", fault=True))
     process = f"{name} ({running[0]})" if running[0] else "the kernel, idle"
-    return AddressSpace(now.cr3, process, regions, marks, left_out)
+    return AddressSpace(now.cr3, process, machine.instructions(), when, regions, marks, left_out)
 
 
 def merged(
@@ -133,7 +139,7 @@ def _named(region: Region, stack: int | None) -> Region:
     if region.what:
         return region
     is_stack = stack is not None and region.start <= stack <= region.end
-    what = "stack" if is_stack else "mapped later" if region.user else "the kernel's, in the program's half"
+    what = "stack" if is_stack else "not from the program's file" if region.user else "supervisor's, not from a file"
     return Region(region.start, region.end, region.writable, region.user, what)
 
 
@@ -152,6 +158,6 @@ def _user_stack(machine: Inspection) -> int | None:
     with contextlib.suppress(UnreadableMemory, IndexError, ValueError):
         task = machine.tss()
         pointer, selector = (int.from_bytes(machine.read_virtual(task.esp0 - back, 4), "little") for back in (8, 4))
-        if selector & 3 == 3 and 0 < pointer < KERNEL_HALF:
+        if selector & 3 and 0 < pointer < KERNEL_HALF:
             return pointer
     return None

@@ -17,6 +17,8 @@ from collections.abc import Callable
 from typing import Any
 
 from grader import untrusted
+from grader.machine import address_space
+from grader.machine.address_space import AddressSpace
 from grader.machine.calls import CallBook, Post
 from grader.machine.diagnosis import PAGE_FAULT, error_code_in_words
 from grader.machine.execution import Execution, PointGuard
@@ -44,6 +46,9 @@ LATER_EVENTS, AIMED_AT, LATER_TRIES = 450, 300, 3
 """Events before the end that are kept at most. The place from which on there are about `AIMED_AT` is estimated from how
 close together the last events were; when the estimate was too early by far, it is made again that often.
 """
+
+MAPS_MAX = 8
+"""Page faults at which the address space is looked at: it takes as long as twenty stops."""
 
 PROCESSES_MAX = 24
 """Processes that get a lane of their own."""
@@ -82,6 +87,9 @@ class Tracer:
         self._descriptors: set[tuple[int, int]] = set()
         self._points: list[PointGuard] = []
         self._clock = LineClock(machine)
+        self._maps_left = MAPS_MAX
+        self.memory: AddressSpace | None = None
+        """What was mapped when the last page fault came."""
         self._pages: dict[tuple[int, int], int] = {}  # (CR3, virtual page): physical
         self._cr3: int | None = None
         self._left = FIRST_EVENTS
@@ -171,6 +179,9 @@ class Tracer:
         place = self._add(Kind.ENTRY, lane, cs & 3, what, **facts)
         if place is None:
             return
+        if vector == PAGE_FAULT and self._maps_left:
+            self._maps_left -= 1
+            self.memory = address_space.seen_in(self._machine, "when the last page fault came") or self.memory
         self._open.setdefault(lane, []).append(place)
         if vector == SYSTEM_CALL_VECTOR:
             self._calls[place] = what, arguments

@@ -64,9 +64,10 @@ def _region(region: Region, y: float, height: float, name: str) -> list[str]:
     box = f'x="{_LEFT}" y="{y:g}" width="{_BOX}" height="{height:g}"'
     parts = [f'<g><title>{escape(in_words(region))}</title><rect class="{kind}" {box}/>']
     if not region.writable:
-        strip = f'x="{_LEFT + _BOX - _STRIP}" y="{y:g}" width="{_STRIP}" height="{height:g}"'
+        strip = f'x="{_LEFT + _BOX - _STRIP}" y="{y:g}" width="{_STRIP}" height="{ROW}"'
         parts.append(f'<rect {strip} style="fill:url(#{name}-only)"/>')
-    what = region.what if len(region.what) <= 22 else f"{region.what[:21]}\u2026"
+    most = 27 if region.writable else 21
+    what = region.what if len(region.what) <= most else f"{region.what[: most - 1]}\u2026"
     parts += [
         f'<text class="address" x="{_LEFT - 6}" y="{y + ROW - 10:g}" text-anchor="end">{region.start:08x}</text>',
         f'<text class="what" x="{_LEFT + 8}" y="{y + 19:g}">{escape(what)}</text>',

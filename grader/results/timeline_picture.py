@@ -23,7 +23,7 @@ ROW, LANE_GAP, AXIS, SERIAL_ROW = 20, 12, 30, 26
 LETTER, BOLD_LETTER = 6.3, 7.3
 """Mean width of a letter of the labels, in pixels."""
 
-_LEAST, _LONG, _LABEL_MAX, _BESIDE = 7.0, 90.0, 210.0, 6.0
+_LEAST, _LONG, _LABEL_MAX, _BESIDE = 7.0, 90.0, 210.0, 10.0
 _MARGIN, _END_MARGIN = 14, 70
 _BREAK = 20_000  # instructions that are drawn so much too short that it is said
 
@@ -193,13 +193,13 @@ def _at(x: float, inner: str, kind: str = "") -> str:
     return f'<g{named} data-x="{x:g}" transform="translate({x:g} 0)">{inner}</g>'
 
 
-def _text(x: float, y: float, label: str, room: float, kind: str = "", more: str = "") -> str:
-    """A label that is shown where there is room for it."""
-    needs = _needs(label, "bad" in kind)
+def _text(x: float, y: float, label: str, room: float, kind: str = "", more: str = "", beside: int = 3) -> str:
+    """A label, so many pixels `beside` its moment, that is shown where there is room for it."""
+    needs = _needs(label, "bad" in kind) + beside
     hidden = ' display="none"' if needs > room else ""
     named = f' class="{kind}"' if kind else ""
     facts = f'data-x="{x:g}" data-room="{room:g}" data-needs="{needs:g}"{more}'
-    return f'<text{named} x="{x:g}" y="{y:g}" {facts}{hidden}>{escape(label)}</text>'
+    return f'<text{named} x="{x:g}" dx="{beside}" y="{y:g}" {facts}{hidden}>{escape(label)}</text>'
 
 
 def _gaps(timeline: Timeline, scale: Scale, bottom: int) -> list[str]:
@@ -207,7 +207,7 @@ def _gaps(timeline: Timeline, scale: Scale, bottom: int) -> list[str]:
     for start, end in timeline.gaps:
         x, width = scale(start), round(scale(end) - scale(start), 1)
         parts.append(_rect("gap", x, AXIS, width, bottom - AXIS))
-        parts.append(_text(x + 4, AXIS + 10, f"{end - start:,} not traced", width, "small"))
+        parts.append(_text(x, AXIS + 10, f"{end - start:,} not traced", width, "small"))
     return parts
 
 
@@ -251,8 +251,8 @@ def _spans(timeline: Timeline, scale: Scale, lanes: list[Lane], name: str) -> li
             continue
         x, y = scale(span.start), _row(lanes[span.process], span.ring)
         width = max(1.0, round(scale(span.end) - x, 1))
-        # Ring 3 is a full bar, ring 2 a hatched one, ring 0 a line below.
-        top, height = (y + 12, 4) if span.ring == 0 else (y + 3, ROW - 6)
+        # Ring 3 is a full bar; ring 2, hatched, and ring 0 leave room for the names of calls.
+        top, height = (y + 3, ROW - 6) if span.ring == 3 else (y + 12, 4 if span.ring == 0 else 6)
         filled = f' style="fill:url(#{name}-ring2)"' if span.ring == 2 else ""
         parts.append(_rect(f"ring{span.ring}", x, top, width, height, filled))
     return parts
@@ -282,8 +282,7 @@ def _calls(timeline: Timeline, scale: Scale, lanes: list[Lane]) -> list[str]:
             mark = f'<path class="mark{bad}" d="{shape}" transform="translate(0 {y + 6})"/>'
             inner.append(_at(x, f'<path class="tick{bad}" d="M0 {lane.top}V{lane.bottom}"/>{mark}'))
             room = round(scale(limits.get(call.event, timeline.end)) - x, 1)
-            x += 5
-        inner.append(_text(x + 3, y + 11, label, room, f"label{bad}", stays))
+        inner.append(_text(x, y + 11, label, room, f"label{bad}", stays, beside=3 if stays else 8))
         parts.append(f'<g class="event" data-event="{call.event}">{"".join(inner)}</g>')
     return parts
 
@@ -332,7 +331,7 @@ def _serial(timeline: Timeline, scale: Scale, bottom: int) -> list[str]:
         flag = f'<path class="flag" d="M0 {bottom + 4}V{bottom + 22}M0 {bottom + 4}h6l-2 3l2 3h-6"/>'
         text = _cut(line.text, max(1, int(room / LETTER))) if room > 4 * LETTER else ""
         title = f"<title>{escape(f'{line.at:,}: {line.text}')}</title>"
-        label = _text(x + 9, bottom + 18, text, room, "small") if text else ""
+        label = _text(x, bottom + 18, text, room, "small", beside=9) if text else ""
         parts.append(f'<g class="said">{title}{_at(x, flag)}{label}</g>')
     return parts
 

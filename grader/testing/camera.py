@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from grader.machine.machine import Machine
     from grader.testing.boots import Boots
 
-_TELLING = ("page fault", "general protection", "stack-segment fault", "memory_map", "memory_unmap")
+_TELLING = ("general protection", "stack-segment fault", "memory_map", "memory_unmap", "E_FAULT")
 """What makes an address space worth a look when it happened."""
 
 
@@ -89,10 +89,11 @@ class _Camera:
         with contextlib.suppress(Ungradable, ProjectFault, AssertionError, ValueError, LookupError):
             if self._tracer is not None:
                 self.timeline = self._tracer.finish(opening(str(failure), 1))
-            if self.timeline is None or is_about_memory(self.timeline):
-                self.memory = address_space.seen_in(machine)
+                self.memory = self._tracer.memory
+            if self.memory is None and (self.timeline is None or is_about_memory(self.timeline)):
+                self.memory = address_space.seen_in(machine, "where the run ended")
 
 
 def is_about_memory(timeline: Timeline) -> bool:
     """Whether anything happened for which the page tables matter."""
-    return any(event.what in _TELLING or event.what == "E_FAULT" for event in timeline.events)
+    return any(event.what in _TELLING for event in timeline.events)

@@ -43,7 +43,7 @@ for (const figure of document.querySelectorAll(".timeline")) {
     const left = scroller.scrollLeft;
     for (const label of labels) {
       const x = label.dataset.x * zoom;
-      const held = label.dataset.stays && left > x ? left + 3 : x;
+      const held = label.dataset.stays && left > x ? left : x;
       const room = held > x ? label.dataset.stays : label.dataset.room;
       label.setAttribute("x", held);
       label.style.display = x + room * zoom - held >= label.dataset.needs ? "inline" : "none";
