@@ -139,7 +139,7 @@ def _named(region: Region, stack: int | None) -> Region:
     if region.what:
         return region
     is_stack = stack is not None and region.start <= stack <= region.end
-    what = "stack" if is_stack else "not from the program's file" if region.user else "supervisor's, not from a file"
+    what = "stack" if is_stack else "not from its file" if region.user else "supervisor's"
     return Region(region.start, region.end, region.writable, region.user, what)
 
 

@@ -11,8 +11,8 @@ from xml.sax.saxutils import escape
 
 from grader.machine.address_space import AddressSpace, Mark, Region
 
-WIDTH, ROW, HOLE, MARK_ROW = 430, 30, 16, 22
-_LEFT, _BOX, _STRIP = 84, 200, 44
+WIDTH, ROW, HOLE, MARK_ROW = 376, 30, 16, 22
+_LEFT, _BOX, _STRIP = 74, 176, 34
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,7 @@ def _region(region: Region, y: float, height: float, name: str) -> list[str]:
     if not region.writable:
         strip = f'x="{_LEFT + _BOX - _STRIP}" y="{y:g}" width="{_STRIP}" height="{ROW}"'
         parts.append(f'<rect {strip} style="fill:url(#{name}-only)"/>')
-    most = 27 if region.writable else 21
+    most = 24 if region.writable else 19
     what = region.what if len(region.what) <= most else f"{region.what[: most - 1]}\u2026"
     parts += [
         f'<text class="address" x="{_LEFT - 6}" y="{y + ROW - 10:g}" text-anchor="end">{region.start:08x}</text>',

@@ -25,6 +25,7 @@ LETTER, BOLD_LETTER = 6.3, 7.3
 
 _LEAST, _LONG, _LABEL_MAX, _BESIDE = 7.0, 90.0, 210.0, 10.0
 _MARGIN, _END_MARGIN = 14, 70
+_GAP_LEAST, _GAP_SHARE = 170.0, 0.06
 _BREAK = 20_000  # instructions that are drawn so much too short that it is said
 
 
@@ -35,14 +36,16 @@ class Scale:
         known = {0, timeline.end, *(event.at for event in timeline.events), *(line.at for line in timeline.serial)}
         known |= {moment for gap in timeline.gaps for moment in gap}
         self.moments = sorted(known)
-        wanted = _wanted(timeline)
-        place = float(_MARGIN)
-        self.places = [place]
-        for before, after in pairwise(self.moments):
-            by_time = _LEAST + 3 * math.log2(1 + (after - before) / 32)
-            place += max(min(_LONG, by_time), wanted.get(before, 0.0))
-            self.places.append(place)
-        self.width = round(place + _END_MARGIN)
+        wanted, hidden = _wanted(timeline), {start for start, _ in timeline.gaps}
+        widths = [
+            max(min(_LONG, _LEAST + 3 * math.log2(1 + (after - before) / 32)), wanted.get(before, 0.0))
+            for before, after in pairwise(self.moments)
+        ]
+        gap = max(_GAP_LEAST, _GAP_SHARE * sum(widths))  # to be seen in the whole run too
+        self.places = [float(_MARGIN)]
+        for before, width in zip(self.moments, widths, strict=False):
+            self.places.append(self.places[-1] + (gap if before in hidden else width))
+        self.width = round(self.places[-1] + _END_MARGIN)
 
     def __call__(self, moment: int) -> float:
         """Where a moment is, in pixels."""

@@ -165,7 +165,12 @@ def _grade(
         if len(outcomes) == len(requirements):
             break
     if request.pictures:
-        _draw(lab, setting, pool, progress, grading)
+        try:
+            _draw(lab, setting, pool, progress, grading)
+        except KeyboardInterrupt:
+            grading.notes.append("drawing the failures was interrupted; all tests had been run before")
+        except Ungradable as error:
+            grading.notes.append(f"the failures could not be drawn: {error}")
 
 
 def _draw(lab: Lab, setting: Setting, pool: Pool, progress: Progress, grading: Grading) -> None:

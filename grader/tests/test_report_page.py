@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
+from axe_playwright_python.sync_playwright import Axe  # type: ignore[import-untyped]
 from playwright.sync_api import Browser, Page, sync_playwright
 
 from grader.results import html
@@ -19,10 +19,15 @@ from grader.tests.samples import drawn, failed, grading, passed
 CHROMIUM = ("chromium", "chromium-browser", "google-chrome")
 """Names under which systems know the browser."""
 
-QUIET = (
-    "--disable-gpu --disable-quic --no-first-run --disable-background-networking --disable-component-update "
-    "--disable-sync --no-sandbox"
-).split()
+QUIET = [
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--no-sandbox",
+]
 """It is to do nothing by itself. Its own sandbox does not work for root; the page is ours."""
 
 HOSTILE = (
@@ -128,7 +133,14 @@ def test_everything_can_be_done_by_keyboard(browser: Browser, report: Path) -> N
             if not seen[-1]:
                 break
         named = " | ".join(seen)
-        for part in ("test_b must hold", "test_c must hold", "Zoom in", "Whole run", "Timeline of test_b", "Serial line"):
+        for part in (
+            "test_b must hold",
+            "test_c must hold",
+            "Zoom in",
+            "Whole run",
+            "Timeline of test_b",
+            "Serial line",
+        ):
             assert part in named
         assert named.count("Timeline of") == 2
         first = page.locator(".timeline").first
