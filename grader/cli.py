@@ -111,7 +111,7 @@ def _parser() -> Parser:
     debug.add_argument(
         "--program", metavar="'NAME ARGUMENT'", default="", help="run this in the shell's place (without TEST)"
     )
-    debug.add_argument("--reverse", action="store_true", help="record the run first: GDB can then go back in time")
+    debug.add_argument("--reverse", action="store_true", help="record the run, so that GDB can go back in time")
     debug.add_argument("--witness", choices=["qemu", "bochs"], help="run TEST on this emulator alone")
     moment = "stop at step N of TEST's sweep, before anything is done there"
     debug.add_argument("--step", metavar="N", type=_step, help=moment)
@@ -209,6 +209,13 @@ _DEBUG = """\
 Run one test up to its failure and hand the living machine to GDB, with the kernel's symbols and the commands of `help
 kernelist` (processes, page walks, descriptors, the current ring). Without a test: GDB at kernel_main. A test that fails
 on Bochs alone is handed to Bochs's own debugger, since GDB cannot look into it.
+
+With --reverse the run is recorded first and then played up to the same moment, and time can be turned back: in GDB,
+`who-wrote VARIABLE` goes to the last write to it, and reverse-step, reverse-finish, reverse-continue go back (with a
+watchpoint: `watch -l VARIABLE`, then reverse-continue). Without TEST: the moment when the kernel stopped for good.
+
+  ./lab debug boot test_older_entries_are_forgotten --reverse
+  ./lab debug boot --program 'journal 20' --reverse
 """
 
 _BENCH = """\

@@ -270,7 +270,7 @@ class WhoWrote(gdb.Command):
             self._go_back(place)
             moment = instructions()
             if moment <= moments[0]:
-                print(f"Nothing wrote to {argument} since instruction {moment:,}, where the recording begins.")
+                print(f"Nothing wrote to {argument} since instruction {moments[0]:,}; no further back.")
                 return
             after = place.dereference().format_string()
             gdb.execute("reverse-stepi", to_string=True)
@@ -318,6 +318,15 @@ def snapshots() -> list[int]:
     return sorted(int(row.split()[-1]) for row in rows if re.match(r"\S+\s+moment", row))
 
 
+def not_too_far_back(_event: gdb.Event) -> None:
+    """Going back without finding anything, the emulator comes to a moment before the first snapshot, from which a run
+    goes on without what the test did to the machine. Back to that snapshot, then.
+    """
+    if instructions() < snapshots()[0]:
+        gdb.execute("monitor loadvm moment0", to_string=True)
+        gdb.execute("maintenance flush register-cache", to_string=True)
+
+
 class Forward(gdb.Command):
     """Precedes each command that goes forward: a recording must not run past its end.
 
@@ -343,6 +352,7 @@ def announce_recording() -> None:
     if moments:
         print(f"A recording: time can be turned back to instruction {moments[0]:,} of {moments[-1]:,}.")
         print("`who-wrote VARIABLE` finds the last write; also reverse-step, reverse-finish, reverse-continue.")
+        gdb.events.stop.connect(not_too_far_back)
         for name in FORWARD:
             gdb.execute(f"define hook-{name}\nkernelist-forward\nend")
 

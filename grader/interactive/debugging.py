@@ -139,10 +139,17 @@ class _Debugger:
         print("recording the run ...", flush=True)
         on_step = _end_of_recording if self._wanted.step is not None else None
         with record(item, replace(self._setting, on_failure=None, on_step=on_step)) as recording:
-            if not recording.failed:
+            if recording.outcome.verdict is not Verdict.FAILED:
                 return recording.outcome
+            if not recording.same:
+                print(f"(recorded, it fails in another way: {recording.outcome.message})")
             print("playing it again ...", flush=True)
-            return recording.play(item, self._setting)
+            played = recording.play(item, self._setting)
+        if played.verdict is Verdict.UNGRADABLE and not self.shown:
+            self.fault = Ungradable(
+                f"this run can be recorded, but not played again ({played.message}); without --reverse it can be seen"
+            )
+        return played
 
     def _check(self, item: pytest.Item) -> None:
         """Raise WrongUse when the test does not run on the emulator that was asked for."""

@@ -174,12 +174,8 @@ def command_line(
         # instruction; with one, the emulator looks at it an instruction later.
         *("-cpu", "qemu32,-apic"),
         *("-machine", "pc", "-accel", "tcg,tb-size=32", "-m", str(setup.memory_mb)),
-        *(
-            "-icount",
-            f"shift={SHIFT},sleep=off{tape.mode() if tape else ''}",
-            "-rtc",
-            "base=2024-01-01T00:00:00,clock=vm",
-        ),
+        *("-icount", f"shift={SHIFT},{tape.mode() if tape else 'sleep=off'}"),
+        *("-rtc", "base=2024-01-01T00:00:00,clock=vm"),
         *("-action", "reboot=shutdown,shutdown=pause,watchdog=pause", "-device", "ib700"),
         *("-chardev", f"socket,id=monitor,fd={monitor}", "-mon", "chardev=monitor,mode=control"),
         *("-chardev", f"socket,id=gdb,fd={gdb}", "-gdb", "chardev:gdb"),

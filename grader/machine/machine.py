@@ -44,6 +44,9 @@ __all__ = ["WALL_CAP", "Machine", "Stop"]
 WALL_CAP = 120.0
 """Seconds of wall-clock time that one call may run the guest before the test is ungradable."""
 
+PLAYER_CAP = 30.0
+"""The same for a player of a recording: one that goes another way than its log waits for ever."""
+
 _FALSE_ALARMS_MAX = 1000  # other programs that come to the address of probe_finish
 
 
@@ -99,11 +102,12 @@ class Machine(Execution):
 
         `guest_seconds` (2 to 30, the next even number) of guest time may pass in all; `wall_cap` is in seconds
         of the host. `trace` is a file that gets the end of the emulator's log of interrupts when the machine ends.
-        `witness` is the emulator, and `tape` what its run is recorded on or played from. Raises Ungradable when it is not there or does not start, NotOnThisMachine when it
-        cannot do what the other words ask for.
+        `witness` is the emulator, and `tape` what its run is recorded on or played from. Raises Ungradable when it is
+        not there or does not start, NotOnThisMachine when it cannot do what the other words ask for.
         """
         setup = Setup(memory_mb, screen, exit_device, trace is not None, disk)
         known = symbols if symbols is not None else SymbolTable.empty()
+        wall_cap = min(wall_cap, PLAYER_CAP) if tape is not None and tape.playing else wall_cap
         machine = _started(image, setup, sandbox, known, programs or {}, guest_seconds, wall_cap, witness, tape)
         machine.probe = probe
         if probe is not None:

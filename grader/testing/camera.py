@@ -44,7 +44,7 @@ def taken(item: pytest.Item, setting: Setting, messages: MessageCalls) -> Pictur
         label = setting.witness.label if setting.witness else "this machine"
         return Pictures(None, camera.memory, f"There is no timeline of a run on {label}: it records none.")
     with record(item, setting) as recording:
-        if not recording.failed:
+        if not recording.same:
             return Pictures(note=f"There is no timeline: {_why_not(recording.outcome, 'while it was recorded')}")
         for tape in recording.tapes.tapes:
             tape.goes_back = False
@@ -52,8 +52,8 @@ def taken(item: pytest.Item, setting: Setting, messages: MessageCalls) -> Pictur
         played = recording.play(item, replace(setting, on_boot=camera.booted, on_failure=camera.failed))
         if camera.timeline is None:
             return Pictures(note=f"There is no timeline: {_why_not(played, 'when its recording was played')}")
-        other = "" if played.message == recording.outcome.message else f": {played.message}"
-    note = f"When its recording was played, the test failed otherwise{other}" if other else ""
+        other = played.message != recording.outcome.message
+    note = f"When its recording was played, the test failed otherwise: {played.message}" if other else ""
     return Pictures(camera.timeline, camera.memory, note)
 
 
@@ -62,7 +62,7 @@ def _why_not(outcome: Outcome, when: str) -> str:
         return f"{when}, the test passed. Its failure depends on when the disk or the console answers."
     if outcome.verdict is Verdict.UNGRADABLE:
         return f"{when}: {outcome.message}"
-    return "the test failed before it had a machine, or its machine could not be asked."
+    return f"{when}, the test failed otherwise: {outcome.message}"
 
 
 class _Camera:
