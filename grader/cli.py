@@ -84,7 +84,8 @@ def _parser() -> Parser:
     grade.add_argument("--only", metavar="TEST", action="append", default=[], help="only this test; a glob; repeatable")
     grade.add_argument("--step", metavar="N", type=_step, help="of a test that sweeps over instructions, step N alone")
     grade.add_argument("--json", metavar="FILE", help="write result.json (exists from the start, replaced at the end)")
-    grade.add_argument("--html", metavar="DIR", help="write the report as one page, DIR/index.html")
+    page = "write the report as one page, DIR/index.html; it draws the runs of each stage's first failures"
+    grade.add_argument("--html", metavar="DIR", help=page)
     grade.add_argument("--junit", metavar="FILE", help="write JUnit XML")
     grade.add_argument("--all", action="store_true", help="explain every failure, not only the first three")
     grade.add_argument("--quiet", action="store_true", help="no score board, only what went wrong with the grading")

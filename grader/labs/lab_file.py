@@ -156,13 +156,17 @@ def parse_lab(data: Mapping[str, Any], name: str, folder: Path) -> Lab:
     )
 
 
+def _is_argument(place: object) -> bool:
+    return isinstance(place, int) and not isinstance(place, bool) and 1 <= place <= ARGUMENTS
+
+
 def _messages(table: object, where: str) -> MessageCalls:
     if not isinstance(table, dict):
         raise LabFileError(f"{where}: must be a table")
     _only(table, {"to", "signals", "into", "slots"}, where)
     for key in ("to", "signals", "into"):
         calls = table.get(key, {})
-        if not isinstance(calls, dict) or not all(place in range(1, ARGUMENTS + 1) for place in calls.values()):
+        if not isinstance(calls, dict) or not all(map(_is_argument, calls.values())):
             raise LabFileError(f"{where}: {key} must map system calls to an argument from 1 to {ARGUMENTS}")
     if "slots" in table and _value(table, "slots", int, where) < 1:
         raise LabFileError(f"{where}: slots must be 1 or more")
