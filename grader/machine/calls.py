@@ -67,13 +67,21 @@ class Post:
         signal = name in self._calls.signals
         which = self._calls.signals.get(name, self._calls.to.get(name))
         receiver = self._partner(arguments[which - 1]) if which is not None else None
-        if receiver is not None:
-            self._under_way.append(_Sent(at, lane, receiver, signal))
+        if receiver is None:
+            return
+        if not signal:  # who sends again has no longer to do with what it sent before
+            self._forget(lane, receiver)
+        self._under_way.append(_Sent(at, lane, receiver, signal))
 
-    def result(self, at: int, lane: int, name: str, arguments: Sequence[int]) -> None:
-        """A system call returns without an error: perhaps it has received something."""
+    def result(self, at: int, lane: int, name: str, arguments: Sequence[int], *, failed: bool) -> None:
+        """A system call returns: perhaps it has received something, perhaps what it sent was refused."""
+        sends = self._calls.to.get(name)
+        if failed and sends is not None:
+            receiver = self._partner(arguments[sends - 1])
+            if receiver is not None:
+                self._forget(lane, receiver)
         which = self._calls.into.get(name)
-        if which is None:
+        if which is None or failed:
             return
         try:
             sender, kind = struct.unpack("<II", self._machine.read_virtual(arguments[which - 1], 8))
@@ -93,6 +101,11 @@ class Post:
         for sent in fitting if not sender else fitting[:1]:  # one message of the kernel's stands for all signals
             self._under_way.remove(sent)
             self.messages.append(Message(sent.at, sent.sender, at, lane, "signal" if sent.signal else what))
+
+    def _forget(self, sender: int, receiver: int) -> None:
+        self._under_way = [
+            sent for sent in self._under_way if sent.signal or (sent.sender, sent.receiver) != (sender, receiver)
+        ]
 
     def forget(self) -> None:
         """Nobody looks for a while: what is under way will not be seen to arrive."""

@@ -91,7 +91,6 @@ class Tracer:
         self.memory: AddressSpace | None = None
         """What was mapped when the last page fault came."""
         self._pages: dict[tuple[int, int], int] = {}  # (CR3, virtual page): physical
-        self._cr3: int | None = None
         self._left = FIRST_EVENTS
         self._tries = LATER_TRIES
         self._looking = False
@@ -200,17 +199,19 @@ class Tracer:
             what, failed = result_in_words(now.eax, self._names().errors)
         place = self._place(lane, cs & 3, eip)
         self._add(Kind.RETURN, lane, cs & 3, what, begun=begun, place=place, failed=failed)
-        if name and not failed:
-            self._post.result(self._machine.instructions(), lane, name, arguments)
+        if name:
+            self._post.result(self._machine.instructions(), lane, name, arguments, failed=failed)
         self._look_at_call_gates(now)
 
     def _loading_cr3(self) -> None:
-        """Before a load of CR3: let it be executed, and see whether it changed anything."""
+        """Before a load of CR3: let it be executed, and see whether another process runs. It need not: a kernel may
+        load another address space for a moment, to copy from it.
+        """
         self._machine.step_over()
         now = self._machine.registers()
-        if now.cr3 != self._cr3:
-            self._cr3 = now.cr3
-            self._add(Kind.SWITCH, self._running(now), now.cpl)
+        lane = self._running(now)
+        if not self._made.events or lane != self._made.events[-1].process:
+            self._add(Kind.SWITCH, lane, now.cpl)
 
     def _called_far(self, address: int) -> None:
         """At the first instruction behind a call gate."""

@@ -41,6 +41,9 @@ _SAME = (
 )
 """Fields that a Grading has under the same name."""
 
+MESSAGE_MAX = 300
+"""Characters of the schema's complaint: it has the whole value in it."""
+
 SCHEMA_FILE = Path(__file__).with_name("result.schema.json")
 
 
@@ -167,7 +170,7 @@ def validate(data: dict[str, Any]) -> None:
     error = min(_validator().iter_errors(data), key=lambda problem: list(map(str, problem.path)), default=None)
     if error is not None:
         where = "/".join(map(str, error.path)) or "the top"
-        raise ValueError(f"not a {SCHEMA} result: {where}: {error.message}")
+        raise ValueError(f"not a {SCHEMA} result: {where}: {error.message[:MESSAGE_MAX]}")
 
 
 def write(grading: Grading, path: Path) -> None:

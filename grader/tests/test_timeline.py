@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import json
 import re
+import struct
 import xml.etree.ElementTree as ElementTree
+from typing import Any
 
 import pytest
 
 from grader.machine.address_space import AddressSpace, merged
+from grader.machine.calls import Post
+from grader.machine.inspection import Inspection
 from grader.machine.message_calls import MessageCalls
 from grader.machine.paging import Mapping
 from grader.machine.timeline import (
     Event,
     Kind,
+    Message,
     Process,
     Timeline,
     calls,
@@ -214,3 +219,46 @@ def test_a_labs_message_calls_go_to_the_worker() -> None:
     """They cross the line as JSON."""
     calls_of = MessageCalls({"ipc_send": 1}, {"ipc_notify": 1}, {"ipc_receive": 2}, 32)
     assert MessageCalls(**json.loads(json.dumps(calls_of.to_dict()))) == calls_of
+
+
+class Memory(Inspection):
+    """A machine of which only the kernel's list of processes and one message can be read."""
+
+    def __init__(self) -> None:
+        self.message = (0, 0)
+
+    def symbol(self, name: str, program: str | None = None) -> int:
+        """The list."""
+        assert name == "processes"
+        return 0x1000
+
+    def read_u32(self, address: int, cr3: int | None = None) -> int:
+        """A pointer for each of the first four places: the place itself, but for the first."""
+        return (address - 0x1000) // 4 if address < 0x1010 else 0
+
+    def read_struct(self, type_name: str, address: int, program: str | None = None, cr3: int | None = None) -> Any:
+        """The process at a place has that pid."""
+        return {"pid": address, "name": f"p{address}"}
+
+    def read_virtual(self, address: int, length: int, cr3: int | None = None) -> bytes:
+        """The message, wherever it is."""
+        return struct.pack("<II", *self.message)
+
+
+def test_messages_go_from_who_sent_to_who_received() -> None:
+    """From the call that sends to the return of the call that receives; what was refused, or went to nobody, is none;
+    the kernel's message stands for all signals before it.
+    """
+    machine = Memory()
+    post = Post(machine, MessageCalls({"send": 1}, {"notify": 1}, {"receive": 2}, 64), lambda pid, _name: pid)
+    post.call(10, 1, "send", (64 + 2, 0x500))
+    post.result(20, 1, "send", (64 + 2, 0x500), failed=True)  # refused
+    post.call(30, 1, "send", (64 + 2, 0x500))
+    post.call(40, 3, "send", (64 + 9, 0x500))  # to nobody
+    post.call(50, 3, "notify", (64 + 2,))
+    machine.message = (64 + 1, 7)
+    post.result(60, 2, "receive", (0, 0x900), failed=False)
+    machine.message = (0, 1)
+    post.result(70, 2, "receive", (0, 0x900), failed=False)
+    post.result(80, 2, "receive", (0, 0x900), failed=True)
+    assert post.messages == [Message(30, 1, 60, 2, "type 7"), Message(50, 3, 70, 2, "signal")]
