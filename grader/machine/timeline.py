@@ -161,7 +161,9 @@ class Call:
     """The place of the entry among the events."""
     start: int
     end: int | None
-    """None: it never returned."""
+    """None: it was not seen to return."""
+    until: int
+    """Up to when it is known to last: its end, where nobody looked any more, or the end of the run."""
     process: int
     what: str
     result: str = ""
@@ -214,7 +216,9 @@ def calls(timeline: Timeline) -> list[Call]:
         last = ends.get(place)
         result, failed = (last.what, last.failed) if last else ("", False)
         ended = last.at if last else None
-        found.append(Call(place, event.at, ended, event.process, event.what, result, failed or event.failed))
+        unseen = next((start for start, _ in timeline.gaps if start >= event.at), timeline.end)
+        until = unseen if ended is None else ended
+        found.append(Call(place, event.at, ended, until, event.process, event.what, result, failed or event.failed))
     return found
 
 

@@ -251,22 +251,23 @@ class Tracer:
         self._left -= 1
         if not self._left:
             self._leave_out(at)
-            return None
-        return len(self._made.events) - 1
+        return len(self._made.events) - 1 if self._looking else None
 
     def _leave_out(self, now: int) -> None:
-        """Enough was seen: look away until shortly before the end, or for ever."""
+        """Enough was seen: look away until shortly before the end, if that is not now, or for ever."""
         recent = self._made.events[-_DENSITY_OVER:]
         distance = (recent[-1].at - recent[0].at) / len(recent)
-        self._look_away()
         if self._jump is None or self._end is None or not self._tries:
+            self._look_away()
             self._made.gaps.append((now, -1))
             return
         self._tries -= 1
-        moment = max(now, self._end - int(distance * AIMED_AT))
-        self._made.gaps.append((now, moment))
         self._left = LATER_EVENTS
-        self._jump(moment, self._look)
+        moment = self._end - int(distance * AIMED_AT)
+        if moment > now:
+            self._look_away()
+            self._made.gaps.append((now, moment))
+            self._jump(moment, self._look)
 
     def finish(self, ending: str) -> Timeline:
         """Stop looking. Returns what was seen up to where the machine is now, which is where its run ended."""

@@ -20,7 +20,7 @@ from grader.machine.timeline import Event, Kind, Timeline, calls, spans
 ROW, LANE_GAP, AXIS, SERIAL_ROW = 20, 12, 30, 26
 """Heights in pixels: of a ring's row, between lanes, of the axis above them, of the row for the serial line."""
 
-LETTER, BOLD_LETTER = 6.3, 7.3
+LETTER, BOLD_LETTER = 6.3, 7.7
 """Mean width of a letter of the labels, in pixels."""
 
 _LEAST, _LONG, _LABEL_MAX, _BESIDE = 7.0, 90.0, 210.0, 10.0
@@ -268,7 +268,7 @@ def _calls(timeline: Timeline, scale: Scale, lanes: list[Lane]) -> list[str]:
     for call in calls(timeline):
         event = timeline.events[call.event]
         lane = lanes[call.process]
-        x, end = scale(call.start), scale(call.end if call.end is not None else timeline.end)
+        x, end = scale(call.start), scale(call.until)
         y = _row(lane, event.ring if event.kind is Kind.FAR_CALL else 0)
         label = _label(call.what, call.result, call.failed)
         inner = [f"<title>{escape(in_words(timeline, call.event))}</title>"]

@@ -7,6 +7,7 @@ disturbing it. The tests' own code runs both times, as it does when it is graded
 from __future__ import annotations
 
 import contextlib
+import re
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -31,6 +32,9 @@ if TYPE_CHECKING:
     from grader.machine.machine import Machine
     from grader.testing.boots import Boots
 
+_MEMORY = re.compile(r"\b(pages?|memory|mapp|unmapp|buffers?|pointers?|address)", re.IGNORECASE)
+"""What a requirement speaks of when page tables matter to it."""
+
 _TELLING = ("general protection", "stack-segment fault", "memory_map", "memory_unmap", "E_FAULT")
 """What makes an address space worth a look when it happened."""
 
@@ -38,7 +42,7 @@ _TELLING = ("general protection", "stack-segment fault", "memory_map", "memory_u
 def taken(item: pytest.Item, setting: Setting, messages: MessageCalls) -> Pictures:
     """Pictures of a test that fails in `setting`, whose witness is the one it fails on."""
     if setting.witness is not Witness.QEMU:
-        camera = _Camera(None, messages)
+        camera = _Camera(None, messages, item)
         item.config.stash[plugin.SETTING] = replace(setting, on_failure=camera.failed)
         worker.run_item(item)
         label = setting.witness.label if setting.witness else "this machine"
@@ -48,7 +52,7 @@ def taken(item: pytest.Item, setting: Setting, messages: MessageCalls) -> Pictur
             return Pictures(note=f"There is no timeline: {_why_not(recording.outcome, 'while it was recorded')}")
         for tape in recording.tapes.tapes:
             tape.goes_back = False
-        camera = _Camera(recording.tapes, messages)
+        camera = _Camera(recording.tapes, messages, item)
         played = recording.play(item, replace(setting, on_boot=camera.booted, on_failure=camera.failed))
         if camera.timeline is None:
             return Pictures(note=f"There is no timeline: {_why_not(played, 'when its recording was played')}")
@@ -68,11 +72,13 @@ def _why_not(outcome: Outcome, when: str) -> str:
 class _Camera:
     """Traces the last machine that a test starts, and looks at it when the test fails."""
 
-    def __init__(self, tapes: Tapes | None, messages: MessageCalls) -> None:
+    def __init__(self, tapes: Tapes | None, messages: MessageCalls, item: pytest.Item) -> None:
         self.timeline: Timeline | None = None
         self.memory: AddressSpace | None = None
         self._tapes = tapes
         self._messages = messages
+        requirement = plugin.requirement_of(item)
+        self._about_memory = requirement is not None and _MEMORY.search(requirement.required) is not None
         self._tracer: Tracer | None = None
 
     def booted(self, boots: Boots, machine: Machine) -> None:
@@ -90,7 +96,8 @@ class _Camera:
             if self._tracer is not None:
                 self.timeline = self._tracer.finish(opening(str(failure), 1))
                 self.memory = self._tracer.memory
-            if self.memory is None and (self.timeline is None or is_about_memory(self.timeline)):
+            telling = self._about_memory or self.timeline is None or is_about_memory(self.timeline)
+            if self.memory is None and telling:
                 self.memory = address_space.seen_in(machine, "where the run ended")
 
 

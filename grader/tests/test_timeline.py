@@ -76,6 +76,10 @@ def test_a_call_ends_with_its_return_or_never() -> None:
     """A call whose process others interrupt lasts until its own return."""
     found = [(call.what, call.start, call.end, call.result) for call in calls(small())]
     assert found == [("wait", 200, 330, "2"), ("exit", 300, None, "")]
+    made = small()
+    assert [call.until for call in calls(made)] == [330, 400]
+    made.gaps = [(340, 380)]
+    assert [call.until for call in calls(made)] == [330, 340], "who looks away knows nothing"
 
 
 @pytest.mark.parametrize(
