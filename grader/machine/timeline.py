@@ -6,7 +6,7 @@ and functions of it. Time is counted in instructions since power-on.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from typing import Any
@@ -248,8 +248,3 @@ def number(value: int) -> str:
     if value >= 1 << 32 - 1 and value - (1 << 32) >= _ERRORS_FROM:
         return str(value - (1 << 32))
     return str(value) if value < 0x10000 else f"{value:#x}"
-
-
-def last_events(timeline: Timeline, most: int) -> Sequence[Event]:
-    """The last `most` events."""
-    return timeline.events[-most:]

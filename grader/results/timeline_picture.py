@@ -109,7 +109,7 @@ def draw(timeline: Timeline, name: str) -> Picture:
     height = bottom + (SERIAL_ROW if timeline.serial else 0)
     parts = [
         *_backgrounds(lanes, scale.width, bottom, timeline),
-        *_gaps(timeline, scale, bottom),
+        *_gaps(timeline, scale, bottom, name),
         *_axis(timeline, scale, bottom),
         *_switches(timeline, scale, lanes),
         *_calls(timeline, scale, lanes),
@@ -205,11 +205,11 @@ def _text(x: float, y: float, label: str, room: float, kind: str = "", more: str
     return f'<text{named} x="{x:g}" dx="{beside}" y="{y:g}" {facts}{hidden}>{escape(label)}</text>'
 
 
-def _gaps(timeline: Timeline, scale: Scale, bottom: int) -> list[str]:
+def _gaps(timeline: Timeline, scale: Scale, bottom: int, name: str) -> list[str]:
     parts = []
     for start, end in timeline.gaps:
         x, width = scale(start), round(scale(end) - scale(start), 1)
-        parts.append(_rect("gap", x, AXIS, width, bottom - AXIS))
+        parts.append(_rect("gap", x, AXIS, width, bottom - AXIS, f' style="fill:url(#{name}-gap)"'))
         parts.append(_text(x, AXIS + 10, f"{end - start:,} not traced", width, "small"))
     return parts
 
