@@ -18,7 +18,7 @@ import jinja2
 
 from grader.machine.address_space import AddressSpace
 from grader.machine.timeline import Timeline
-from grader.results import board, memory_picture, result, timeline_picture
+from grader.results import board, memory_picture, result, timeline_picture, timeline_words
 from grader.testing.pictures import FAILURES_OF_A_STAGE, Pictures
 from grader.testing.verdict import Grading, Verdict
 from grader.untrusted import no_commands
@@ -36,7 +36,7 @@ class Drawn:
     note: str
     timeline: Timeline | None
     picture: timeline_picture.Picture | None
-    rows: list[timeline_picture.Row]
+    rows: list[timeline_words.Row]
     memory: AddressSpace | None
     memory_drawing: str
 
@@ -54,7 +54,7 @@ def drawn(pictures: Pictures, number: int) -> Drawn:
         pictures.note,
         timeline,
         timeline_picture.draw(timeline, f"t{number}") if timeline else None,
-        timeline_picture.table(timeline) if timeline else [],
+        timeline_words.table(timeline) if timeline else [],
         memory,
         memory_picture.draw(memory, f"m{number}") if memory else "",
     )

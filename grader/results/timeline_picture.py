@@ -15,7 +15,8 @@ from dataclasses import dataclass
 from itertools import pairwise
 from xml.sax.saxutils import escape
 
-from grader.machine.timeline import Event, Kind, Timeline, calls, spans
+from grader.machine.timeline import Kind, Timeline, calls, spans
+from grader.results.timeline_words import in_words, message_in_words
 
 ROW, LANE_GAP, AXIS, SERIAL_ROW = 20, 12, 30, 26
 """Heights in pixels: of a ring's row, between lanes, of the axis above them, of the row for the serial line."""
@@ -320,11 +321,6 @@ def _messages(timeline: Timeline, scale: Scale, lanes: list[Lane], name: str) ->
     return parts
 
 
-def message_in_words(timeline: Timeline, sender: int, receiver: int, what: str) -> str:
-    """`message (type 16) from rendezvous (4) to process_server (1)`."""
-    return f"message ({what}) from {timeline.processes[sender].label} to {timeline.processes[receiver].label}"
-
-
 def _serial(timeline: Timeline, scale: Scale, bottom: int) -> list[str]:
     parts = []
     for place, line in enumerate(timeline.serial):
@@ -343,77 +339,3 @@ def _end(timeline: Timeline, scale: Scale, bottom: int) -> list[str]:
     inner = f'<title>{escape(timeline.ending)}</title><path class="end" d="M0 {AXIS - 4}V{bottom}"/>'
     cross = f'<path class="end" d="M-5 {AXIS - 9}l10 10m0 -10l-10 10"/>'
     return [_at(scale(timeline.end), inner + cross)]
-
-
-def in_words(timeline: Timeline, place: int) -> str:
-    """One event in a sentence, as tooltips and screen readers have it."""
-    event = timeline.events[place]
-    who = timeline.processes[event.process].label
-    parts = [f"{event.at:,}", f"{_what(event)} in {who}, {_ring(event)}"]
-    if event.place:
-        parts[-1] += f" at {event.place}"
-    if event.details:
-        parts.append(event.details)
-    ends = [other for other in timeline.events if other.begun == place]
-    if ends:
-        result = f"returns {ends[0].what}" if ends[0].what else "returns"
-        parts.append(f"{result} at {ends[0].at:,}")
-    return ": ".join(parts[:2]) + "".join(f"; {part}" for part in parts[2:])
-
-
-def _what(event: Event) -> str:
-    match event.kind:
-        case Kind.ENTRY:
-            if event.vector == 0x80:
-                return f"system call {event.what}"
-            return f"{'exception' if event.failed else 'interrupt'} {event.what}"
-        case Kind.RETURN:
-            return f"return {event.what}".strip()
-        case Kind.FAR_CALL:
-            return f"call through a gate to {event.what}"
-        case Kind.FAR_RETURN:
-            return f"return through the gate {event.what}".strip()
-    return "address space loaded"
-
-
-def _ring(event: Event) -> str:
-    return f"from ring {event.ring}" if event.kind is Kind.ENTRY else f"in ring {event.ring}"
-
-
-@dataclass(frozen=True)
-class Row:
-    """One row of the table that says the same as the picture."""
-
-    at: int
-    process: str
-    ring: str
-    what: str
-    details: str
-    failed: bool
-
-
-def table(timeline: Timeline) -> list[Row]:
-    """The picture as a table: events and messages, in the order of time."""
-    rows = [
-        Row(
-            event.at,
-            timeline.processes[event.process].label,
-            f"{event.ring}",
-            _what(event),
-            "; ".join(part for part in (event.place, event.details) if part),
-            event.failed,
-        )
-        for event in timeline.events
-    ]
-    rows += [
-        Row(
-            message.received,
-            timeline.processes[message.receiver].label,
-            "",
-            message_in_words(timeline, message.sender, message.receiver, message.what),
-            f"sent at {message.sent:,}",
-            False,
-        )
-        for message in timeline.messages
-    ]
-    return sorted(rows, key=lambda row: row.at)

@@ -26,7 +26,7 @@ from grader.machine.timeline import (
     spans,
     vector_name,
 )
-from grader.results import memory_picture, result, timeline_picture
+from grader.results import memory_picture, result, timeline_picture, timeline_words
 from grader.testing.pictures import FAILURES_OF_A_STAGE, chosen
 from grader.tests.samples import ATTACK, FORBIDDEN, address_space, drawn, failed, grading, passed, timeline
 from grader.untrusted import plain
@@ -163,7 +163,7 @@ def test_the_drawing_says_what_there_is() -> None:
 
 def test_the_table_says_the_same_as_the_drawing() -> None:
     """For who cannot see the drawing: every event and message, in the order of time."""
-    rows = timeline_picture.table(timeline())
+    rows = timeline_words.table(timeline())
     assert [row.at for row in rows] == sorted(row.at for row in rows)
     assert len(rows) == len(timeline().events) + len(timeline().messages)
     assert any(row.what == "message (type 16) from client (1) to 539kernel\nprobe a=0x1 (2)" for row in rows)
