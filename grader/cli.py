@@ -91,7 +91,8 @@ def _parser() -> Parser:
     )
     grade.add_argument("--schedule", metavar="S", default="", help="run under schedule S alone, as a failure names it")
     grade.add_argument("--json", metavar="FILE", help="write result.json (exists from the start, replaced at the end)")
-    grade.add_argument("--html", metavar="DIR", help="write the report as one page, DIR/index.html")
+    page = "write the report as one page, DIR/index.html; it draws the runs of each stage's first failures"
+    grade.add_argument("--html", metavar="DIR", help=page)
     grade.add_argument("--junit", metavar="FILE", help="write JUnit XML")
     hidden = "tell of hidden tests in --html and --junit too, which otherwise may be given to a student"
     grade.add_argument("--show-hidden", action="store_true", help=hidden)

@@ -63,6 +63,7 @@ def grade(arguments: argparse.Namespace) -> int:
         step=arguments.step,
         schedules=arguments.schedules,
         schedule=schedules.parse(arguments.schedule) if arguments.schedule else schedules.ORDINARY,
+        pictures=bool(arguments.html),
     )
     if request.step is not None and not request.only:
         raise WrongUse("--step N is for one test: name it with --only TEST")

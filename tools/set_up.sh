@@ -76,6 +76,8 @@ need_debug() {
 need_check() {
     need_debug
     have shellcheck || lack shellcheck -- 'shellcheck: checks the shell scripts'
+    have chromium || have chromium-browser || have google-chrome ||
+        lack chromium -- "Chromium (or google-chrome): the report's page is checked in a real browser"
     have bochs || lack bochs bochs-term bochsbios -- 'Bochs 2.7 or newer: the second machine that the disk image must boot on'
 }
 
@@ -86,7 +88,7 @@ list_for_other_systems() {
     Darwin)
         cat >&2 <<'END'
 With Homebrew:
-    brew install python@3.12 make nasm qemu i686-elf-gcc i686-elf-gdb shellcheck bochs
+    brew install python@3.12 make nasm qemu i686-elf-gcc i686-elf-gdb shellcheck bochs chromium
 There is no bubblewrap on macOS: answers run unsandboxed, and the grader says so. Grade nobody else's there:
 docs/macos.md says how to do that in a container.
 END
@@ -95,13 +97,13 @@ END
         if have dnf; then
             cat >&2 <<'END'
 With dnf:
-    sudo dnf install python3 make nasm qemu-system-x86 bubblewrap gdb ShellCheck bochs
+    sudo dnf install python3 make nasm qemu-system-x86 bubblewrap gdb ShellCheck bochs chromium
 and a GCC for i686 called i686-elf-gcc or i686-linux-gnu-gcc, from a package or built from GCC's sources.
 END
         elif have pacman; then
             cat >&2 <<'END'
 With pacman:
-    sudo pacman -S --needed python make nasm qemu-system-x86 bubblewrap gdb shellcheck bochs
+    sudo pacman -S --needed python make nasm qemu-system-x86 bubblewrap gdb shellcheck bochs chromium
 and i686-elf-gcc with i686-elf-binutils from the AUR.
 END
         else

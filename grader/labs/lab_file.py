@@ -10,6 +10,9 @@
     [copy]                                      # second copies of baseline files, which the lab gives
     "kernel/user/file_server/ata.c" = "kernel/ata.c"
 
+    [messages]                                  # which system calls carry messages: see grader/machine/calls.py
+    to = { ipc_send = 1 }                       # call = argument that names the receiver
+
     [handin]
     files = ["kernel/message.c", "kernel/user/servers_*.c"]
 
@@ -33,6 +36,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from grader.faults import ProjectFault
+from grader.machine.message_calls import ARGUMENTS, MessageCalls
 from grader.paths import Project
 
 HIDDEN = "hidden"
@@ -69,6 +73,7 @@ class Lab:
     copy: Mapping[str, str] = field(default_factory=dict)  # new path: the baseline's
     archive: tuple[str, ...] = ()
     builds_on: str | None = None  # a lab's name
+    messages: MessageCalls = field(default_factory=MessageCalls)
 
     @property
     def points(self) -> int:
@@ -127,7 +132,11 @@ def load_lab(project: Project, name: str) -> Lab:
 def parse_lab(data: Mapping[str, Any], name: str, folder: Path) -> Lab:
     """Check what was read from a lab.toml and make a Lab of it. Raises LabFileError."""
     where = f"labs/{name}/lab.toml"
-    _only(data, {"name", "title", "summary", "builds_on", "stage", "handin", "remove", "copy", "archive"}, where)
+    _only(
+        data,
+        {"name", "title", "summary", "builds_on", "stage", "handin", "remove", "copy", "archive", "messages"},
+        where,
+    )
     if data.get("name", name) != name:
         raise LabFileError(f"{where}: name is {data['name']!r}, but the folder is called {name!r}")
     handin = _value(data, "handin", dict, where)
@@ -146,7 +155,25 @@ def parse_lab(data: Mapping[str, Any], name: str, folder: Path) -> Lab:
         archive=_programs(data.get("archive", []), f"{where}: archive"),
         copy=_copies(data.get("copy", {}), f"{where}: [copy]"),
         builds_on=_base(data, name, where),
+        messages=_messages(data.get("messages", {}), f"{where}: [messages]"),
     )
+
+
+def _is_argument(place: object) -> bool:
+    return isinstance(place, int) and not isinstance(place, bool) and 1 <= place <= ARGUMENTS
+
+
+def _messages(table: object, where: str) -> MessageCalls:
+    if not isinstance(table, dict):
+        raise LabFileError(f"{where}: must be a table")
+    _only(table, {"to", "signals", "into", "slots"}, where)
+    for key in ("to", "signals", "into"):
+        calls = table.get(key, {})
+        if not isinstance(calls, dict) or not all(map(_is_argument, calls.values())):
+            raise LabFileError(f"{where}: {key} must map system calls to an argument from 1 to {ARGUMENTS}")
+    if "slots" in table and _value(table, "slots", int, where) < 1:
+        raise LabFileError(f"{where}: slots must be 1 or more")
+    return MessageCalls(**table)
 
 
 def _base(data: Mapping[str, Any], name: str, where: str) -> str | None:

@@ -342,6 +342,10 @@ class Bochs:
         if not self._interrupted:
             self._halt()
 
+    def stop_at(self, moment: int) -> None:
+        """Bochs plays no recordings."""
+        raise NotOnThisMachine(f"{self.witness.label} plays no recordings")
+
     def exceptions(self) -> tuple[list[LoggedException], bool]:
         """When it logs them: the exceptions so far, and whether a triple fault was among them."""
         found = parse_exceptions(self.messages().decode("utf-8", "replace"), self.registers())

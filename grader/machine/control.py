@@ -125,6 +125,11 @@ class Control(Protocol):
     def stop(self) -> None:
         """Have the guest stopped soon."""
 
+    def stop_at(self, moment: int) -> None:
+        """Have it stopped with Signal.MOMENT when it has executed so many instructions. Only where a recording is
+        played; elsewhere raises NotOnThisMachine.
+        """
+
     def exceptions(self) -> tuple[list[LoggedException], bool]:
         """When it logs them: the exceptions so far, and whether a triple fault was among them."""
 

@@ -79,7 +79,8 @@ class Execution(Inspection):
         self._wall_cap = wall_cap
         self._points: dict[tuple[Point, int, int], int] = {}
         self._guards: dict[int, str | None] = {}
-        self._observers: dict[int, Callable[[], None]] = {}
+        self._observers: dict[int, list[Callable[[], None]]] = {}
+        self._at_moment: Callable[[], None] | None = None
         self._unsent = b""
         self._scan_codes: list[int] = []
         self._interfered = False
@@ -141,6 +142,18 @@ class Execution(Inspection):
             self._control.serial.drain()
         return bytes(self._control.serial.buffer)
 
+    @property
+    def serial_bytes(self) -> int:
+        """How many bytes the guest wrote on COM1 so far, those of a flood that were not kept included."""
+        if not self._closed:
+            self._control.serial.drain()
+        return self._control.serial.buffer.total
+
+    def at_line_start(self) -> bool:
+        """Whether the next byte that the guest sends on COM1 begins a line."""
+        sent, buffer = self.serial_bytes, self._control.serial.buffer
+        return sent == 0 or buffer.since(sent - 1) == b"\n"
+
     # Step by step
 
     def step(self, count: int = 1, *, interrupts: bool = False) -> int:
@@ -150,6 +163,10 @@ class Execution(Inspection):
         """
         self._interfered = True
         return self._step(count, interrupts)
+
+    def step_over(self) -> None:
+        """Execute the instruction that an observer was called for: for who only looks on."""
+        self._step(1)
 
     def _step(self, count: int, interrupts: bool = False) -> int:
         self._registers = None
@@ -183,22 +200,31 @@ class Execution(Inspection):
     def observe(self, where: str | int, seen: Callable[[], None], program: str | None = None) -> PointGuard:
         """Have `seen` called before `where` is executed, whatever a run awaits. It may step over that instruction."""
         address = self._address(where, program)
-        self._observers[address] = seen
-        return self._point(Point.BREAKPOINT, address, 1)
+        self._observers.setdefault(address, []).append(seen)
+        return self._point(Point.BREAKPOINT, address, 1, seen)
 
-    def _point(self, point: Point, address: int, size: int) -> PointGuard:
+    def at_moment(self, moment: int, seen: Callable[[], None]) -> None:
+        """Have `seen` called when the machine has executed so many instructions, whatever a run awaits. Only while a
+        recording is played; elsewhere raises NotOnThisMachine. A second call replaces the first.
+        """
+        self._control.stop_at(moment)
+        self._at_moment = seen
+
+    def _point(self, point: Point, address: int, size: int, seen: Callable[[], None] | None = None) -> PointGuard:
         key = (point, address, size)
         if self._points.get(key, 0) == 0:
             self._control.insert(point, address, size)
         self._points[key] = self._points.get(key, 0) + 1
-        return PointGuard(self, key)
+        return PointGuard(self, key, seen)
 
-    def _remove_point(self, key: tuple[Point, int, int]) -> None:
+    def _remove_point(self, key: tuple[Point, int, int], seen: Callable[[], None] | None = None) -> None:
+        if seen is not None:
+            self._observers[key[1]].remove(seen)
+            if not self._observers[key[1]]:
+                del self._observers[key[1]]
         self._points[key] -= 1
         if self._points[key] == 0:
             del self._points[key]
-            if key[0] is Point.BREAKPOINT:
-                self._observers.pop(key[1], None)
             if not self._closed:
                 with contextlib.suppress(Ungradable):
                     self._control.remove(*key)
@@ -207,7 +233,7 @@ class Execution(Inspection):
         """Whether a point of the caller's own explains a stop."""
         if stop.watched is not None:
             return True
-        ours = (stop.address in self._guards) + (stop.address in self._observers)
+        ours = (stop.address in self._guards) + len(self._observers.get(stop.address, ()))
         return self._points.get((Point.BREAKPOINT, stop.address, 1), 0) > ours
 
     def _address(self, where: str | int, program: str | None) -> int:
@@ -242,6 +268,11 @@ class Execution(Inspection):
                 if arrived is not None and arrived():
                     return None  # whether the guest left before it could be stopped depends on the host
                 raise left from error
+            if reply.signal == Signal.MOMENT:
+                seen, self._at_moment = self._at_moment, None
+                if seen is not None:
+                    seen()
+                continue
             self._expired = self._expired or reply.signal == Signal.ALARM
             self._ended = reply.signal == Signal.QUIT
             if self._flooded() or self._control.overran():
@@ -250,7 +281,8 @@ class Execution(Inspection):
             if stop is not None and self._points_at(stop):
                 return stop
             if stop is not None and stop.address in self._observers:
-                self._observers[stop.address]()
+                for seen in tuple(self._observers[stop.address]):
+                    seen()
                 after = Stop(self.eip())
                 if after != stop and self._points_at(after):
                     return after
@@ -455,15 +487,16 @@ class Execution(Inspection):
 class PointGuard:
     """A breakpoint or watchpoint; leaving its `with` block, or `remove`, takes it away."""
 
-    def __init__(self, machine: Execution, key: tuple[Point, int, int]) -> None:
+    def __init__(self, machine: Execution, key: tuple[Point, int, int], seen: Callable[[], None] | None = None) -> None:
         self._machine = machine
         self._key: tuple[Point, int, int] | None = key
+        self._seen = seen
 
     def remove(self) -> None:
         """Take it away. May be called twice."""
         if self._key is not None:
             key, self._key = self._key, None
-            self._machine._remove_point(key)
+            self._machine._remove_point(key, self._seen)
 
     def __enter__(self) -> PointGuard:
         return self

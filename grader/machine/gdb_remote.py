@@ -38,6 +38,8 @@ class Signal(IntEnum):
     """A breakpoint, watchpoint or step."""
     ALARM = 14
     """The watchdog."""
+    MOMENT = 64
+    """Not the stub's: a recording that is played came to a moment that was asked for (`Control.stop_at`)."""
 
 
 class StubClosed(EmulatorGone):

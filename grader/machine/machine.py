@@ -154,11 +154,6 @@ class Machine(Execution):
 
     # The serial line
 
-    @property
-    def serial_bytes(self) -> int:
-        """How many bytes the guest wrote on COM1 so far, those of a flood that were not kept included."""
-        return self._control.serial.buffer.total
-
     def serial_text(self) -> str:
         """The serial output as text that can be shown anywhere."""
         return untrusted.plain(self.serial)

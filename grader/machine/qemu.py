@@ -17,6 +17,7 @@ from grader.machine.control import INSTRUCTIONS_PER_SECOND, LOOK_EVERY, Ending
 from grader.machine.diagnosis import LoggedException, parse_log
 from grader.machine.disk import DISK_NAME
 from grader.machine.emulator import Emulator
+from grader.machine.faults import NotOnThisMachine
 from grader.machine.gdb_remote import GdbRemote, Point, Signal, StopReply, stop_reply
 from grader.machine.interrupts import Interrupter
 from grader.machine.preemption import program_timer
@@ -46,6 +47,8 @@ class Qemu:
         self._breakpoints: set[int] = set()
         self._points: set[tuple[Point, int, int]] = set()
         self._step_mode = ""
+        self._count: int | None = None  # instructions, as long as it stands still
+        self._moving = False
         self._seconds = 0
         self._instructions_before = 0
         self._armed = 0.0
@@ -105,7 +108,11 @@ class Qemu:
 
     def instructions(self) -> int:
         """Instructions executed since power-on."""
-        return int(self._qmp.command("query-replay")["icount"])
+        if self._count is not None:
+            return self._count
+        count = int(self._qmp.command("query-replay")["icount"])
+        self._count = None if self._moving else count
+        return count
 
     def read(self, address: int, length: int) -> bytes:
         """Memory. Raises StubError where there is none."""
@@ -137,6 +144,7 @@ class Qemu:
 
     def step(self, *, interrupts: bool, wall_cap: float) -> bool:
         """Execute one instruction. False when the processor is halted."""
+        self._count = None
         mode = "0x1" if interrupts else "0x7"
         if self._step_mode != mode:
             self._gdb.request(f"Qqemu.sstep={mode}")
@@ -169,6 +177,7 @@ class Qemu:
     def resume(self) -> None:
         """Let the guest run."""
         self._idle = _Idle()
+        self._count, self._moving = None, True
         self._gdb.send("c")
 
     def line(self) -> GdbRemote:
@@ -182,6 +191,7 @@ class Qemu:
     def stopped(self) -> StopReply | None:
         """Why the guest stopped, or None while it runs. A stop that nobody asked for is not told but gone over."""
         reply = stop_reply(self._gdb.receive()) if self._gdb.has_packet() else None
+        self._moving = self._moving and reply is None
         if reply is not None and reply.signal == Signal.INTERRUPT and self._has_ended():
             return StopReply(Signal.QUIT)
         return reply
@@ -189,6 +199,10 @@ class Qemu:
     def stop(self) -> None:
         """Have the guest stopped soon."""
         self._qmp.command("stop")
+
+    def stop_at(self, moment: int) -> None:
+        """Only a recording knows what comes."""
+        raise NotOnThisMachine("this machine plays no recording")
 
     def exceptions(self) -> tuple[list[LoggedException], bool]:
         """When it logs them: the exceptions so far, and whether a triple fault was among them."""
@@ -295,6 +309,7 @@ class Qemu:
 
     def release(self) -> None:
         """Make the machine as GDB expects to find one: no points, no limit of time."""
+        self._moving = True
         for point, address, size in self._points:
             self._gdb.remove(point, address, size)
         self._points.clear()

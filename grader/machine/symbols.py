@@ -29,6 +29,7 @@ _SYMBOL = struct.Struct("<IIIBBH")
 _SYMBOL_TABLE, _LOAD = 2, 1
 _FUNCTION = 2
 _UNDEFINED = 0
+_IN_MEMORY = 2  # SHF_ALLOC
 _PREFIXES = {
     "DW_TAG_structure_type": "struct ",
     "DW_TAG_union_type": "union ",
@@ -151,6 +152,24 @@ class SymbolTable:
         """Where in its memory the file's own bytes match, and with what: code and data, since data can run too."""
         return [(start + match.start(), match[0]) for start, data in self._segments for match in pattern.finditer(data)]
 
+    def code_places(self, pattern: re.Pattern[bytes]) -> list[int]:
+        """Addresses within functions where the code's bytes match, wherever in an instruction they stand."""
+        return [address for address, _ in self.matches(pattern) if self.function_at(address) is not None]
+
+    def sections(self) -> list[tuple[int, int, str]]:
+        """What the file puts into memory: (start, end, name) of each section that has a place there."""
+        if not self._data:
+            return []
+        try:
+            found = [
+                (section["sh_addr"], section["sh_addr"] + section["sh_size"], section.name)
+                for section in _elf(self._data).iter_sections()
+                if section["sh_flags"] & _IN_MEMORY and section["sh_size"]
+            ]
+        except Exception:  # whatever a hand-in's file makes the reader stumble over
+            return []
+        return sorted(found)
+
     def page_of(self, page: int) -> tuple[int, bytes]:
         """Where in the 4 KB from `page` on the file's own bytes begin, and those bytes (perhaps none)."""
         for start, data in self._segments:
@@ -262,6 +281,11 @@ class Types:
         if name not in self._names:
             raise SymbolMissing(f"{self._program or 'the program'} has no type {name!r} in its debug information")
         return self._names[name]
+
+    def enumerators(self) -> list[tuple[int, str]]:
+        """(value, name) of every enumerator of every enumeration."""
+        found = [kind["values"] for kind in self._types.values() if kind["kind"] == "enum"]
+        return [(int(value), name) for values in found for value, name in values.items()]
 
     def size(self, kind: str) -> int:
         """Bytes of a value of that type."""

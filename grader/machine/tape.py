@@ -41,6 +41,8 @@ class Tape:
     """Whether a busy guest hears from disk and console while it is recorded. QEMU 7.2 sees to that only if an idle one
     sleeps by the host's clock, and then the run is no longer the ordinary one to the instruction."""
     playing: bool = False
+    goes_back: bool = True
+    """Whether a player takes the snapshots from which one can go back."""
 
     def overlay(self) -> int | None:
         """A new descriptor of a player's file for what changes on the disk, and for snapshots."""

@@ -37,6 +37,8 @@ class TapedQemu(Qemu):
         self._interventions = 0
         self._stops = list(tape.stops)
         self._snapshots = 0
+        self._moment: int | None = None
+        """What `stop_at` asked for."""
         self._due: list[int] = []
         """Where snapshots are still to be taken on the way, the next one first."""
         self._break: int | None = None
@@ -103,6 +105,12 @@ class TapedQemu(Qemu):
         if not self._tape.playing:
             super().stop()
 
+    def stop_at(self, moment: int) -> None:
+        """Of a player: a moment more that it must stop at."""
+        if not self._tape.playing:
+            super().stop_at(moment)
+        self._moment = moment
+
     def stopped(self) -> StopReply | None:
         """Why the guest stopped; stops for snapshots are not told."""
         reply = super().stopped()
@@ -113,6 +121,9 @@ class TapedQemu(Qemu):
             self._tape.stops.append(now)
             return reply
         self._break = None
+        if self._moment is not None and now >= self._moment:
+            self._moment = None
+            return StopReply(Signal.MOMENT)
         if self._stops and now >= self._stops[0]:
             self._stops.pop(0)
             return reply
@@ -124,14 +135,15 @@ class TapedQemu(Qemu):
         if not self._tape.playing:
             return
         now = self.instructions()
-        if not self._snapshots and self._interventions == self._tape.interventions:
+        if self._tape.goes_back and not self._snapshots and self._interventions == self._tape.interventions:
             self._take_snapshot()
             ahead = [self._tape.end - distance for distance in _SNAPSHOT_DISTANCES]
             self._due = sorted(moment for moment in ahead if moment > now)
         if self._due and now >= self._due[0]:
             self._due = [moment for moment in self._due if moment > now]
             self._take_snapshot()
-        wanted = min([*self._stops[:1], *self._due[:1]], default=None)
+        moment = [self._moment] if self._moment is not None else []
+        wanted = min([*self._stops[:1], *self._due[:1], *moment], default=None)
         if wanted is not None and wanted != self._break:
             if self._break is not None:
                 self._qmp.command("replay-delete-break")
@@ -183,6 +195,11 @@ class TapedQemu(Qemu):
         """A non-maskable interrupt."""
         self._interventions += 1
         super().raise_nmi()
+
+    def set_timer(self, counts: int) -> None:
+        """From now on the timer interrupts after each so many counts of its clock."""
+        self._interventions += 1
+        super().set_timer(counts)
 
     def put_scan_code(self, code: int) -> None:
         """Put a code into the keyboard controller's output."""

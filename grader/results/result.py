@@ -16,6 +16,7 @@ from typing import Any
 
 from grader.labs.lab_file import Stage
 from grader.machine.witness import Witness
+from grader.testing.pictures import Pictures
 from grader.testing.verdict import Graded, Grading, Outcome, Requirement, Verdict
 
 SCHEMA = "kernelist/result/1"
@@ -40,6 +41,9 @@ _SAME = (
     "hashes",
 )
 """Fields that a Grading has under the same name."""
+
+MESSAGE_MAX = 300
+"""Characters of the schema's complaint: it has the whole value in it."""
 
 SCHEMA_FILE = Path(__file__).with_name("result.schema.json")
 
@@ -110,6 +114,7 @@ def _test(test: Graded, grading: Grading) -> dict[str, Any]:
         "boots": outcome.boots,
         "guest_instructions": outcome.guest_instructions,
         "seconds": round(outcome.seconds, 4),
+        "pictures": outcome.pictures.to_dict() if outcome.pictures else None,
     }
 
 
@@ -139,6 +144,7 @@ def from_json(data: dict[str, Any]) -> Grading:
                 step=test.get("step"),
                 schedule=test.get("schedule", ""),
                 schedules=test.get("schedules", 0),
+                pictures=Pictures.from_dict(test["pictures"]) if test.get("pictures") else None,
                 **{
                     key: test[key]
                     for key in (
@@ -174,7 +180,7 @@ def validate(data: dict[str, Any]) -> None:
     error = min(_validator().iter_errors(data), key=lambda problem: list(map(str, problem.path)), default=None)
     if error is not None:
         where = "/".join(map(str, error.path)) or "the top"
-        raise ValueError(f"not a {SCHEMA} result: {where}: {error.message}")
+        raise ValueError(f"not a {SCHEMA} result: {where}: {error.message[:MESSAGE_MAX]}")
 
 
 def write(grading: Grading, path: Path) -> None:

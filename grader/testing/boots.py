@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING
@@ -118,6 +118,7 @@ class Boots:
         witness: Witness = Witness.QEMU,
         tapes: Tapes | None = None,
         pattern: Pattern | None = None,
+        on_boot: Callable[[Boots, Machine], None] | None = None,
     ) -> None:
         self.witness = witness
         """The emulator that the machines are made of."""
@@ -129,6 +130,7 @@ class Boots:
         self._sandbox = sandbox
         self._tapes = tapes
         self._pattern = pattern
+        self._on_boot = on_boot
 
     def __enter__(self) -> Boots:
         return self
@@ -189,6 +191,8 @@ class Boots:
         self.machines.append(machine)
         if self._pattern is not None:
             machine.preempt(self._pattern, probe or first.partition(" ")[0] or FIRST_PROGRAM)
+        if self._on_boot is not None:
+            self._on_boot(self, machine)
         return machine
 
     def _archive(self, probe: str | None, first: str, nonce: int, parameters: Mapping[str, object]) -> dict[str, bytes]:

@@ -28,7 +28,7 @@ from grader.machine.witness import Witness
 from grader.names import chosen
 from grader.paths import Project
 from grader.progress import Progress
-from grader.testing import seeds
+from grader.testing import pictures, seeds
 from grader.testing.exploration import Exploration, explore
 from grader.testing.pool import Job, Pool
 from grader.testing.schedules import ORDINARY, names
@@ -40,9 +40,11 @@ GRADING_SECONDS_MAX = 1200.0
 """A hand-in whose every test comes to its cap must not hold up the queue: after so long the rest is ungradable."""
 
 
+DRAWING_SECONDS_MAX = 180.0
+"""Pictures are no verdicts: what is not drawn after so long stays without."""
+
 SCHEDULES_IN_LIMIT = 50
 """Schedules of all tests that the same limit holds for once more."""
-
 
 RACE = "steps that belong together can be interrupted in between: what does the code there rely on meanwhile?"
 """What a failure under a schedule usually means, whatever the test is about."""
@@ -68,6 +70,8 @@ class Request:
     """Schedules that each marked test runs under, once it has passed the ordinary run."""
     schedule: str = ORDINARY
     """The one schedule to run under, without the ordinary run before it."""
+    pictures: bool = False
+    """Draw the first failures of each stage."""
 
 
 def processors() -> int:
@@ -176,6 +180,13 @@ def _grade(
             progress.say(f"schedules of {exploration.test}")
             progress.total(count + sum(exploration.left for exploration in explorations))
             came()
+    if request.pictures:
+        try:
+            _draw(lab, setting, pool, progress, grading)
+        except KeyboardInterrupt:
+            grading.notes.append("drawing the failures was interrupted; all tests had been run before")
+        except Ungradable as error:
+            grading.notes.append(f"the failures could not be drawn: {error}")
 
 
 def _once(
@@ -201,6 +212,32 @@ def _once(
         else:
             continue
         came()
+
+
+def _draw(lab: Lab, setting: Setting, pool: Pool, progress: Progress, grading: Grading) -> None:
+    """Add pictures to the first failures of each stage. Whatever goes wrong changes no verdict."""
+    wanted = {test.requirement.name: test.outcome for test in pictures.chosen(grading.tests)}
+    if not wanted:
+        return
+    progress.say("drawing the first failures")
+    progress.total(len(grading.tests) + len(wanted))
+    for name, outcome in wanted.items():
+        asked = {"witness": str(outcome.witness or Witness.QEMU), "messages": lab.messages.to_dict()}
+        run = replace(setting, step=outcome.step, schedule=outcome.schedule)
+        pool.submit(Job(name, run.to_dict(), pictures=asked))
+    end = time.monotonic() + DRAWING_SECONDS_MAX
+    while pool.outstanding and time.monotonic() < end:
+        done = pool.next(1.0)
+        if done is None:
+            continue
+        drawn = done[1].pictures or pictures.Pictures(note=f"There is no timeline: {done[1].message}")
+        grading.tests = [
+            replace(test, outcome=replace(test.outcome, pictures=drawn))
+            if test.requirement.name == done[0].test
+            else test
+            for test in grading.tests
+        ]
+        progress.step()
 
 
 def check_schedules(every: Iterable[Requirement], chosen: Sequence[Requirement], request: Request) -> None:

@@ -136,6 +136,7 @@ def boot(request: pytest.FixtureRequest) -> Iterator[Boots]:
         witness=witness,
         tapes=setting.tapes,
         pattern=pattern_of(setting.schedule),
+        on_boot=setting.on_boot,
     ) as boots:
         request.node.stash[_BOOTS] = boots
         yield boots

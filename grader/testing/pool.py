@@ -50,6 +50,8 @@ class Job:
     setting: dict[str, Any]
     tag: Any = None
     """Whatever the caller wants back with the outcome."""
+    pictures: dict[str, Any] | None = None
+    """For pictures of a failure instead of a verdict: its `witness`, and the lab's `messages`."""
 
 
 @dataclass
@@ -255,7 +257,9 @@ class Pool:
             worker.job = self._waiting.popleft()
             worker.since = time.monotonic()
             job = worker.job[0]
-            message = {"id": 0, "test": job.test, "setting": job.setting}
+            message: dict[str, Any] = {"id": 0, "test": job.test, "setting": job.setting}
+            if job.pictures is not None:
+                message["pictures"] = job.pictures
             try:
                 worker.connection.setblocking(True)
                 worker.connection.sendall(json.dumps(message).encode() + b"\n")

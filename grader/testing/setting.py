@@ -14,6 +14,7 @@ from grader.machine.witness import Witness
 from grader.testing.schedules import ORDINARY
 
 if TYPE_CHECKING:
+    from grader.machine.machine import Machine
     from grader.machine.tape import Tapes
     from grader.testing.boots import Boots
 
@@ -33,6 +34,8 @@ class Setting:
     """The one emulator to run a test on; all that it names when None. It stays in its process, as what follows does."""
     tapes: Tapes | None = None
     """What the test's machines are recorded on, or played from."""
+    on_boot: Callable[[Boots, Machine], None] | None = None
+    """Called with each machine that the test starts, before it runs."""
     on_failure: Callable[[Boots, BaseException], None] | None = None
     """Called while the failing machine still lives (`./lab debug`)."""
     on_step: Callable[[Boots, str], None] | None = None

@@ -15,6 +15,7 @@ from typing import Any
 
 from grader.labs.lab_file import Stage
 from grader.machine.witness import Witness
+from grader.testing.pictures import Pictures
 
 
 class Verdict(StrEnum):
@@ -91,16 +92,20 @@ class Outcome:
     """How many schedules it ran under, beside the ordinary run: up to the first that it did not pass."""
     lasting: bool = False
     """Ungradable for a reason that another try will not change."""
+    pictures: Pictures | None = None
+    """What is drawn of it, if that was asked for."""
 
     def to_dict(self) -> dict[str, Any]:
         """For the line between a worker and its parent."""
-        return asdict(self)
+        pictures = self.pictures.to_dict() if self.pictures else None
+        return {**asdict(replace(self, pictures=None)), "pictures": pictures}
 
     @classmethod
     def from_dict(cls, data: dict[str, Any]) -> Outcome:
         """The inverse of `to_dict`."""
         witness = Witness(data["witness"]) if data["witness"] else None
-        return cls(**{**data, "verdict": Verdict(data["verdict"]), "witness": witness})
+        pictures = Pictures.from_dict(data["pictures"]) if data["pictures"] else None
+        return cls(**{**data, "verdict": Verdict(data["verdict"]), "witness": witness, "pictures": pictures})
 
 
 def ungradable(name: str, reason: str) -> Outcome:

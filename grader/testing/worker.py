@@ -14,6 +14,7 @@ import os
 import signal
 import socket
 import sys
+from dataclasses import replace
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -21,6 +22,7 @@ from typing import Any
 import pytest
 from _pytest.runner import runtestprotocol
 
+from grader.machine.message_calls import MessageCalls
 from grader.machine.witness import Witness
 from grader.testing import plugin, schedules, witnesses
 from grader.testing.schedules import ORDINARY
@@ -97,7 +99,9 @@ class Session:
         )
         while (job := self._line.receive()) is not None:
             session.config.stash[plugin.SETTING] = Setting.from_dict(job["setting"])
-            outcome = run_item(items[job["test"]])
+            outcome = (
+                run_item(items[job["test"]]) if "pictures" not in job else pictured(items[job["test"]], job["pictures"])
+            )
             self._line.send({"id": job["id"], "outcome": outcome.to_dict()})
         return True
 
@@ -124,6 +128,15 @@ def _run_on(item: pytest.Item, witness: Witness) -> Outcome:
     item._initrequest()  # type: ignore[attr-defined]  # forget the values of the run before
     runtestprotocol(item, log=False, nextitem=None)
     return plugin.outcome_of(item)
+
+
+def pictured(item: pytest.Item, asked: dict[str, Any]) -> Outcome:
+    """Pictures of a test that failed: run again, on the witness that it failed on. Only they are of use."""
+    from grader.testing import camera
+
+    setting = replace(item.config.stash[plugin.SETTING], witness=Witness(asked["witness"]))
+    drawn = camera.taken(item, setting, MessageCalls(**asked["messages"]))
+    return Outcome(item.name, Verdict.FAILED, pictures=drawn)
 
 
 def pytest_arguments(tests: Path) -> list[str]:

@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 
 from grader.labs.lab_file import Stage
+from grader.machine.address_space import AddressSpace, Mark, Region
+from grader.machine.timeline import Event, Kind, Line, Message, Process, Timeline
+from grader.testing.pictures import Pictures
 from grader.testing.verdict import Graded, Grading, Outcome, Requirement, Verdict
 
 ATTACK = (
@@ -68,3 +71,55 @@ def grading(*tests: Graded) -> Grading:
         versions={"kernelist": "0"},
         hashes={"tree": "00"},
     )
+
+
+def timeline(said: str = "539kernel\nprobe a=0x1") -> Timeline:
+    """A run of three processes in three rings, with calls, messages, interrupts, a fault, and a stretch left out. What
+    a guest decides about (names, the serial line) is `said`.
+    """
+    events = [Event(400_000, Kind.SWITCH, 1, 0), Event(400_030, Kind.RETURN, 1, 3)]
+    for number in range(16):
+        at, place = 401_000 + 700 * number, len(events)
+        events.append(Event(at, Kind.ENTRY, 1, 3, "write", 0x80, "ebx=0x1", "write (library.c:9)"))
+        events.append(Event(at + 300, Kind.RETURN, 1, 3, "29", begun=place))
+    asked = len(events)
+    events += [
+        Event(2_000_000, Kind.ENTRY, 1, 3, "ipc_call", 0x80, "ebx=0x41"),
+        Event(2_000_400, Kind.SWITCH, 2, 0),
+        Event(2_000_430, Kind.RETURN, 2, 3),
+        Event(2_000_500, Kind.FAR_CALL, 2, 2, "privuser_entry"),
+        Event(2_000_700, Kind.ENTRY, 2, 2, "timer", 32),
+        Event(2_000_900, Kind.RETURN, 2, 2, begun=asked + 4),
+        Event(2_001_000, Kind.FAR_RETURN, 2, 3, "E_FAULT", begun=asked + 3, failed=True),
+        Event(2_001_100, Kind.ENTRY, 2, 3, "page fault", 14, "a write of 0xa0000000", said[:60], failed=True),
+    ]
+    lines = [Line(30_000 + 700 * number, text) for number, text in enumerate(said.split("\n"))]
+    return Timeline(
+        [Process(0, ""), Process(1, "client"), Process(2, said[:32])],
+        events,
+        [Message(2_000_000, 1, 2_000_430, 2, "type 16"), Message(2_000_430, 0, 2_000_430, 2, "type 2")],
+        [*lines, Line(2_001_200, said.split("\n")[0], exact=False)],
+        [(413_000, 2_000_000)],
+        2_001_300,
+        said.split("\n")[0],
+    )
+
+
+def address_space(said: str = "server") -> AddressSpace:
+    """A program, its stack, supervisor's pages below the kernel, and the kernel; the fault is about a hole."""
+    regions = [
+        Region(0x10000000, 0x10002000, False, True, ".text"),
+        Region(0x10002000, 0x10003000, True, True, said[:60]),
+        Region(0xA0000000, 0xA0001000, False, False, ".privuser_code"),
+        Region(0xBFFFA000, 0xBFFFE000, True, True, "stack"),
+        Region(0xC0000000, 0xC2000000, True, False, "kernel"),
+    ]
+    marks = [Mark(0xBFFFD000, "stack pointer"), Mark(0x20000000, "last page fault (CR2)", fault=True)]
+    return AddressSpace(0x4F5000, said[:32], 2_001_100, "when the last page fault came", regions, marks)
+
+
+def drawn(name: str, stage: int = 1, said: str = "539kernel\nprobe a=0x1") -> Graded:
+    """A test that failed, with pictures."""
+    test = failed(name, stage, said=said)
+    pictures = Pictures(timeline(said), address_space(said.split("\n")[0]), "")
+    return replace(test, outcome=replace(test.outcome, pictures=pictures))

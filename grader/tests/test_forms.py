@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import io
 import re
 import xml.etree.ElementTree as ElementTree
@@ -13,7 +15,7 @@ from rich.console import Console
 
 from grader.results import board, html, junit, result
 from grader.testing.verdict import Grading
-from grader.tests.samples import ATTACK, FORBIDDEN, failed, grading, passed, raced
+from grader.tests.samples import ATTACK, FORBIDDEN, drawn, failed, grading, passed, raced
 from grader.untrusted import plain
 
 SHOWN = plain(ATTACK)
@@ -126,6 +128,25 @@ def test_the_page_holds_no_script_and_loads_nothing() -> None:
     assert not any(character in text for character in FORBIDDEN)
     assert "&lt;script&gt;alert(1)&lt;/script&gt;" in text
     assert "default-src 'none'" in text
+
+
+def test_a_page_with_pictures_runs_one_script_that_it_names() -> None:
+    """The timelines' own, by its hash; everything else stays forbidden."""
+    text = html.to_html(grading(drawn("test_b", said=SHOWN)))
+    page = Page(text)
+    assert page.tags.count("script") == 1 and not page.outside and not page.open
+    script = text.partition("<script>")[2].partition("</script>")[0]
+    wanted = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    policy = text.partition('http-equiv="Content-Security-Policy" content="')[2].partition('"')[0]
+    assert policy == f"default-src 'none'; style-src 'unsafe-inline'; img-src data:; script-src 'sha256-{wanted}'"
+    assert not any(character in text for character in FORBIDDEN)
+
+
+def test_who_has_no_timeline_is_told_how_to_get_one() -> None:
+    """Beside timelines of others, a failure without names the command that draws it alone."""
+    text = html.to_html(grading(drawn("test_b"), failed("test_c[1]")))
+    assert "./lab grade demo --only test_c --answer starter --html DIR" in text
+    assert "--html DIR" not in html.to_html(grading(failed("test_c")))
 
 
 def test_the_page_serves_keyboards_and_screen_readers() -> None:

@@ -98,6 +98,11 @@ def test_a_pattern_is_no_regular_expression() -> None:
         ("[handin]", '[copy]\n"kernel/x.c" = 5\n[handin]', "must name a path of the baseline"),
         ("[handin]", '[copy]\n"x.c" = "kernel/x.c"\n[handin]', "no path below kernel/"),
         ("[handin]", "copy = 5\n[handin]", "must be a table"),
+        ("[handin]", "messages = 5\n[handin]", "must be a table"),
+        ("[handin]", "[messages]\nfrom = {}\n[handin]", "unknown key 'from'"),
+        ("[handin]", "[messages]\nto = { send = 6 }\n[handin]", "to must map system calls to an argument"),
+        ("[handin]", "[messages]\nto = { send = true }\n[handin]", "to must map system calls to an argument"),
+        ("[handin]", "[messages]\nslots = 0\n[handin]", "slots must be 1 or more"),
     ],
 )
 def test_a_wrong_lab_file_is_refused(old: str, new: str, message: str) -> None:
