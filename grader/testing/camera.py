@@ -22,6 +22,7 @@ from grader.machine.timeline import Timeline
 from grader.machine.tracer import Tracer
 from grader.machine.witness import Witness
 from grader.testing import plugin, worker
+from grader.testing.message import sentence
 from grader.testing.pictures import Pictures
 from grader.testing.recording import record
 from grader.testing.setting import Setting
@@ -94,7 +95,7 @@ class _Camera:
         machine = boots.machines[-1]
         with contextlib.suppress(Ungradable, ProjectFault, AssertionError, ValueError, LookupError):
             if self._tracer is not None:
-                self.timeline = self._tracer.finish(opening(str(failure), 1))
+                self.timeline = self._tracer.finish(sentence(opening(str(failure), 1)))
                 self.memory = self._tracer.memory
             telling = self._about_memory or self.timeline is None or is_about_memory(self.timeline)
             if self.memory is None and telling:
