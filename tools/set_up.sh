@@ -78,7 +78,7 @@ need_check() {
     have shellcheck || lack shellcheck -- 'shellcheck: checks the shell scripts'
     have chromium || have chromium-browser || have google-chrome ||
         lack chromium -- "Chromium (or google-chrome): the report's page is checked in a real browser"
-    have bochs || lack bochs bochs-term bochsbios -- 'Bochs 2.7 or newer: the second machine that the disk image must boot on'
+    have bochs || lack bochs bochs-term bochsbios vgabios -- 'Bochs 2.7 or newer: the second machine that the disk image must boot on'
 }
 
 list_for_other_systems() {

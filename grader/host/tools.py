@@ -102,7 +102,7 @@ TOOLS = (
         "the second emulator, where QEMU checks less than hardware does",
         (2, 7),
         False,
-        {"apt": "bochs bochs-term bochsbios", "dnf": "bochs", "pacman": "bochs", "brew": "bochs"},
+        {"apt": "bochs bochs-term bochsbios vgabios", "dnf": "bochs", "pacman": "bochs", "brew": "bochs"},
         arguments=("--help",),
         variable="KERNELIST_BOCHS",
     ),
