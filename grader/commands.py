@@ -84,6 +84,7 @@ def grade(arguments: argparse.Namespace) -> int:
             engine.grade(project, request, progress, grading)
         except KeyboardInterrupt:
             interrupted = True
+            grading.gradable, grading.complete = False, False
     page, trouble = None, None
     try:
         page = _write_forms(arguments, grading)  # first: whoever reads the board may be gone

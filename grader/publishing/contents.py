@@ -27,6 +27,8 @@ from grader.publishing.published import FILE, MAIN, Offer, Published, branch_of
 
 Files = Mapping[str, bytes]
 
+PACKAGES = "requirements.txt"
+AUTHORS_PACKAGE = "  # author"
 TOP_FILES = (
     ".clang-format",
     ".clang-tidy",
@@ -41,7 +43,7 @@ TOP_FILES = (
     "lab",
     "labs/conftest.py",
     "pyproject.toml",
-    "requirements.txt",
+    PACKAGES,
 )
 TOOLS = ("compile_commands.py", "environment.py", "lint.py", "project.py", "set_up.sh")
 FOLDERS = (".devcontainer", ".vscode", "docker", "grader")
@@ -98,6 +100,8 @@ def _common(project: Project, lab: str) -> dict[str, bytes]:
     files |= {f"tools/{name}": tools[name] for name in TOOLS if name in tools}
     if TASKS in files:
         files[TASKS] = _students_tasks(files[TASKS], lab)
+    if PACKAGES in files:
+        files[PACKAGES] = _students_packages(files[PACKAGES])
     return files
 
 
@@ -123,6 +127,16 @@ def _students_tasks(data: bytes, lab: str) -> bytes:
         if task.get("command") != "make" or not set(AUTHORS_TARGETS) & set(task.get("args", []))
     ]
     return (json.dumps(facts, indent=2) + "\n").encode()
+
+
+def _students_packages(data: bytes) -> bytes:
+    """The list of Python packages without those that only the grader's own tests need, and the words about them."""
+    kept = []
+    for block in data.decode().split("\n\n"):
+        lines = [line for line in block.split("\n") if not line.endswith(AUTHORS_PACKAGE)]
+        if AUTHORS_PACKAGE not in block or any("==" in line for line in lines):
+            kept.append("\n".join(lines))
+    return "\n\n".join(kept).encode()
 
 
 def _handed_in(lab: Lab) -> str:

@@ -12,6 +12,7 @@ from grader.faults import ProjectFault, WrongUse
 from grader.labs.lab_file import load_lab
 from grader.labs.tree import Answer, compose
 from grader.paths import Project
+from grader.publishing import contents
 from grader.publishing import published as about
 from grader.publishing.git import GitFailed
 from grader.publishing.publish import check
@@ -291,3 +292,9 @@ def test_a_lab_without_a_solution_has_no_starter(project: Project, target: Path)
         published(project, target, "bare")
     with pytest.raises(WrongUse, match="did you mean small"):
         published(project, target, "smal")
+
+
+def test_students_need_no_package_of_the_authors() -> None:
+    """Marked lines are left out, and words about nothing else; every other line stays."""
+    before = b"# What all need.\na==1\n\n# For tests.\nb==2  # author\n\n# The rest.\nc==3  # author\nd==4\n"
+    assert contents._students_packages(before) == b"# What all need.\na==1\n\n# The rest.\nd==4\n"
