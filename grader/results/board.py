@@ -186,7 +186,7 @@ def _failures(grading: Grading, console: Console, every: bool) -> None:
         console.print(explained(test))
         if test.command:  # on a line of its own, never broken, so that it can be copied whole
             console.print(Text(f"  open this moment in GDB:  {test.command}", style="cyan"), soft_wrap=True)
-    if any(test.command for test in shown):
+    if any(test.command and test.outcome.witness in (None, Witness.QEMU) for test in shown):
         console.print(Text("  with --reverse: and turn back time from there (who overwrote this?)", style="dim"))
     left = failures[len(shown) :]
     if left:
