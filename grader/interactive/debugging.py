@@ -188,6 +188,7 @@ class _Debugger:
             converse(machine)
         else:
             give_away(machine, boots.build, self._wanted.editor)
+        machine.close()  # it ran on when GDB left, and answers nothing any more
 
 
 def _without_test(build: Build, sandbox: Sandbox, wanted: Wanted, seed: str) -> int:
