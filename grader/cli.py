@@ -17,6 +17,7 @@ from types import FrameType
 from typing import Never
 
 from grader.faults import HandinFault, ProjectFault, Ungradable, WrongUse
+from grader.host.children import end_children
 
 GRADED, UNGRADABLE, WRONG_USE, INTERRUPTED = 0, 1, 2, 130
 
@@ -416,6 +417,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (Ungradable, ProjectFault) as error:
         return _say(str(error), UNGRADABLE)
     except KeyboardInterrupt:
+        for request in (signal.SIGINT, signal.SIGTERM):  # who presses Ctrl-C again wants the same
+            signal.signal(request, signal.SIG_IGN)
+        end_children()
         return _say("interrupted; nothing is left running", INTERRUPTED)
     except BrokenPipeError:  # whoever read our output has gone
         _mute()
@@ -460,7 +464,3 @@ def _mute() -> None:
 def _say(message: str, status: int) -> int:
     print(f"lab: {message}", file=sys.stderr)
     return status
-
-
-if __name__ == "__main__":
-    raise SystemExit(main())

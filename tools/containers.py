@@ -94,7 +94,7 @@ class Trial:
 def hand_ins(folder: Path) -> None:
     """The reference and the starter as folders, the starter as an archive too, all readable by everybody."""
     for answer in ("reference", "starter"):
-        run(python("-m", "grader.cli", "tree", LAB, "--answer", answer, "--output", folder / answer), quiet=True)
+        run(python("-m", "grader", "tree", LAB, "--answer", answer, "--output", folder / answer), quiet=True)
     with zipfile.ZipFile(folder / "starter.zip", "w") as archive:
         for file in sorted((folder / "starter/kernel").glob("*.[ch]")):
             archive.write(file, f"kernel/{file.name}")

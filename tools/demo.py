@@ -74,7 +74,7 @@ def grade(answer: str) -> Shown | None:
     with tempfile.TemporaryDirectory() as folder:
         results = Path(folder) / "result.json"
         outputs: list[str | Path] = ["--html", page, "--json", results]
-        run(python("-m", "grader.cli", "grade", LAB, "--answer", answer, *outputs))
+        run(python("-m", "grader", "grade", LAB, "--answer", answer, *outputs))
         result = json.loads(results.read_text()) if results.exists() else {"gradable": False}
     if not result["gradable"]:
         return None

@@ -53,7 +53,7 @@ def graded(title: str, *arguments: str) -> Outcome:
     """Grade an answer that must pass every test."""
     with tempfile.TemporaryDirectory() as folder:
         results = Path(folder) / "result.json"
-        finished = run(python("-m", "grader.cli", "grade", *arguments, "--json", results))
+        finished = run(python("-m", "grader", "grade", *arguments, "--json", results))
         if finished.returncode != 0 or not results.exists():
             return report(f"{title}: no verdicts (exit status {finished.returncode})", False)
         verdicts = [test["verdict"] for test in json.loads(results.read_text())["tests"]]
@@ -70,7 +70,7 @@ def proof(lab: str) -> Callable[[], Outcome]:
     """A lab's proof of itself: starter, stages, reference and mutants score what they must."""
 
     def prove() -> Outcome:
-        return report(f"{lab} proves itself", run(python("-m", "grader.cli", "prove", lab, *TEN_TIMES)).returncode == 0)
+        return report(f"{lab} proves itself", run(python("-m", "grader", "prove", lab, *TEN_TIMES)).returncode == 0)
 
     return prove
 

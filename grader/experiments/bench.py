@@ -82,7 +82,7 @@ class Bench:
         return statistics.median(measure() for _ in range(times or self._repetitions))
 
     def _command_line(self) -> list[Figure]:
-        command = [sys.executable, "-m", "grader.cli"]
+        command = [sys.executable, "-m", "grader"]
 
         def start(argument: str) -> float:
             return _seconds(

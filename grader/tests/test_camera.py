@@ -23,7 +23,7 @@ def test_a_failure_is_drawn_with_its_calls_and_messages(tmp_path: Path) -> None:
     arguments = ["microkernel", "--answer", "mutant:lets_anybody_reply", "--only", TEST, "-j", "1", "--quiet"]
     forms = ["--json", str(tmp_path / "result.json"), "--html", str(tmp_path / "page")]
     done = subprocess.run(
-        [sys.executable, "-m", "grader.cli", "grade", *arguments, *forms],
+        [sys.executable, "-m", "grader", "grade", *arguments, *forms],
         cwd=ROOT,
         env={**os.environ, "PYTHONPATH": str(ROOT), "PYTHONSAFEPATH": "1"},
         capture_output=True,

@@ -38,7 +38,7 @@ PARTS = (
 def lab(root: Path, *arguments: str, status: int = 0) -> str:
     """What the command line of the checkout at `root` says."""
     done = subprocess.run(
-        [sys.executable, "-m", "grader.cli", *arguments],
+        [sys.executable, "-m", "grader", *arguments],
         cwd=root,
         env={**os.environ, "PYTHONPATH": str(root), "PYTHONSAFEPATH": "1", "PYTHONDONTWRITEBYTECODE": "1"},
         stdin=subprocess.DEVNULL,

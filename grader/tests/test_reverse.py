@@ -16,7 +16,7 @@ TOP = Path(__file__).resolve().parents[2]
 
 def debug(*words: str, typed: str) -> str:
     """What a person sees who types these lines at GDB's prompt."""
-    command = [sys.executable, "-m", "grader.cli", "debug", *words, "--reverse"]
+    command = [sys.executable, "-m", "grader", "debug", *words, "--reverse"]
     environment = {**os.environ, "PYTHONPATH": str(TOP)}
     done = subprocess.run(
         command, input=typed, capture_output=True, text=True, cwd=TOP, env=environment, timeout=300, check=False

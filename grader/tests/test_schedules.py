@@ -181,7 +181,7 @@ def test_what_takes_too_long_is_nobodys_failure() -> None:
 def lab(*words: str) -> subprocess.CompletedProcess[str]:
     """Run ./lab."""
     environment = {**os.environ, "COLUMNS": "200"}
-    command = [sys.executable, "-m", "grader.cli", *words]
+    command = [sys.executable, "-m", "grader", *words]
     return subprocess.run(command, capture_output=True, text=True, cwd=Project.here().root, env=environment)
 
 

@@ -95,5 +95,5 @@ def _begin_anew(project: Project, *, same_environment: bool) -> None:
     """Become a new process with the same command line; one with a new environment if the packages changed."""
     words_typed = sys.argv[1:]
     if same_environment:
-        os.execv(sys.executable, [sys.executable, "-m", "grader.cli", *words_typed])
+        os.execv(sys.executable, [sys.executable, "-m", "grader", *words_typed])
     os.execv(project.root / "lab", ["lab", *words_typed])
