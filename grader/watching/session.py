@@ -145,6 +145,11 @@ class Session:
             if busy:
                 self._tell(Happened.TIME_PASSED)
 
+    @property
+    def working(self) -> bool:
+        """Whether there are workers."""
+        return self._pool is not None
+
     def end(self) -> None:
         """Come to an end."""
         self._over = True
@@ -276,7 +281,9 @@ class Session:
             self._drop_pool()
             if self._wish.only and isinstance(error, WrongUse) and not self.standing.lines:
                 raise  # --only names no test, and never did
-            self._fail(error)
+            self._seen = None  # the workers read something else, if only for a moment: the next notice begins anew
+            if folder_hash(self._asked.lab.folder / "tests") == self._tests:
+                self._fail(error)
             return
         while self._pool.outstanding and (done := self._pool.next(0)) is not None:
             self._tested(done[0].test, done[1])
