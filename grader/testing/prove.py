@@ -10,10 +10,11 @@ others have as many chances to waver as there are answers.
 
 Tests that are marked for it are run under schedules too: see `grader.testing.races`.
 
-A run is known by its verdict, its message and the instructions that its guests executed. Where three of them agree to
-the last instruction (one of the three beside busy loops, when load is asked for), each was the same computation, and
-so would the others be. All runs that were asked for are made where they differ: guests that wait for a disk or a
-console execute more or fewer instructions until it answers.
+A run is known by its verdict, its message and the instructions that its guests executed. Where two of them agree to the
+last instruction, of the reference three (one of them beside busy loops, when load is asked for), each was the same
+computation, and so would the others be. Where they differ, more are made: guests that wait for a disk or a console
+execute more or fewer instructions until it answers. Of the reference and the mutants these are all runs that were asked
+for, of the starter and `stage:K`, whose code is the reference's or not there yet, three.
 """
 
 from __future__ import annotations
@@ -48,8 +49,11 @@ from grader.testing.verdict import Outcome, Requirement, Verdict
 BUSY_LOOPS = 2
 BUILDERS = 2
 
-STEADY_RUNS = 3
+STEADY_RUNS, STEADY_REFERENCE_RUNS = 2, 3
 """Runs of a test that tell whether it repeats itself to the instruction."""
+
+UNFINISHED_RUNS = 3
+"""Runs of a test of the starter or `stage:K`, at most."""
 
 RETRIES_MAX = 200
 """Among thousands of tests, those that a busy computer made ungradable and that are tried once more."""
@@ -207,7 +211,7 @@ class Prover:
         failing_only: bool = False,
         schedules: int = 0,
     ) -> None:
-        """Grade every answer whole, then up to `runs` times by the tests that decide about it, and once more beside
+        """Grade every answer whole, then up to `runs` times by the tests that decide about it, the second time beside
         busy loops when `load` is asked for. The extra mutants are proved with `extra`, or when named in `answers`.
         Races are run under schedules until they fail, right answers under as many as `schedules` says. With
         `failing_only`, just the tests that an answer must fail are run: for what they say.
@@ -226,12 +230,11 @@ class Prover:
             self._failing_only = failing_only
             self._expect(sum(len(self._asked(expectation)) for expectation in chosen), progress)
             settings = self._first_run(pool, progress)
-            if load:
-                with busy(BUSY_LOOPS):
-                    self._more_runs(pool, settings, 1, progress, "beside busy loops")
-            few = min(runs - 1, STEADY_RUNS - 1 - load)
-            self._more_runs(pool, settings, few, progress, "again")
-            self._more_runs(pool, settings, runs - 1 - few, progress, "what is not the same to the instruction")
+            with busy(BUSY_LOOPS if load else 0):
+                second = "beside busy loops" if load else "again"
+                self._more_runs(pool, settings, 2 if load else min(runs, 2), progress, second)
+            self._more_runs(pool, settings, min(runs, STEADY_REFERENCE_RUNS), progress, "again")
+            self._more_runs(pool, settings, runs, progress, "what is not the same to the instruction")
             for answer, setting in settings.items():
                 self._under_schedules(pool, answer, setting, schedules, progress)
         self.seconds = time.monotonic() - began
@@ -287,20 +290,22 @@ class Prover:
         answer = Answer.parse(expectation.answer)
         if answer.kind == "mutant":
             return [requirement for requirement in self.requirements if requirement.name not in expectation.passing]
-        if answer.kind in ("starter", "stage"):
+        if _unfinished(expectation.answer):
             done = int(answer.value or 0)
             return [requirement for requirement in self.requirements if requirement.stage in (done, done + 1)]
         return self.requirements
 
     def _more_runs(self, pool: Pool, settings: Mapping[str, Setting], runs: int, progress: Progress, why: str) -> None:
-        """Repeat the tests that decide about each answer, but for those that are known to repeat themselves."""
+        """Have so many runs of the tests that decide about each answer, but for those known to repeat themselves."""
         for answer, setting in settings.items():
-            asked = self._asked(self.proofs[answer].expectation)
-            decisive = [known for known in self._decisive(self.proofs[answer].expectation) if known in asked]
-            again = [known for known in decisive if self._wavers(answer, known)]
-            self._expect(runs * len(again), progress)
-            for requirement in again:
-                self._submit(pool, answer, setting, [requirement] * runs)
+            expectation = self.proofs[answer].expectation
+            asked = self._asked(expectation)
+            most = min(runs, UNFINISHED_RUNS) if _unfinished(answer) else runs
+            for requirement in (known for known in self._decisive(expectation) if known in asked):
+                if self._wavers(answer, requirement):
+                    again = most - len(self.proofs[answer].outcomes[requirement.name])
+                    self._expect(again, progress)
+                    self._submit(pool, answer, setting, [requirement] * again)
         while pool.outstanding:
             progress.say(why)
             self._collect(pool, progress, 1.0)
@@ -321,7 +326,8 @@ class Prover:
     def _wavers(self, answer: str, requirement: Requirement) -> bool:
         """Whether another run may tell something new."""
         proof = self.proofs[answer]
-        return len(proof.outcomes[requirement.name]) < STEADY_RUNS or not proof.steady(requirement.name)
+        enough = STEADY_REFERENCE_RUNS if answer == "reference" else STEADY_RUNS
+        return len(proof.outcomes[requirement.name]) < enough or not proof.steady(requirement.name)
 
     def _submit(self, pool: Pool, answer: str, setting: Setting, requirements: Sequence[Requirement]) -> None:
         facts = setting.to_dict()
@@ -339,6 +345,10 @@ class Prover:
     def sound(self) -> bool:
         """Whether everything holds."""
         return not self.problems and not any(proof.problems(self.requirements) for proof in self.proofs.values())
+
+
+def _unfinished(answer: str) -> bool:
+    return Answer.parse(answer).kind in ("starter", "stage")
 
 
 def _only(expected: Sequence[Expectation], answers: Sequence[str]) -> list[Expectation]:
