@@ -10,6 +10,8 @@ import re
 import shutil
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from itertools import chain
 from pathlib import Path
 
 from project import TOP, Outcome, ending, python, report, run
@@ -40,16 +42,25 @@ def c_files() -> list[Path]:
     return sorted(path for folder in C_FOLDERS for path in (TOP / folder).rglob("*.[ch]"))
 
 
+def total(checks: Iterator[Outcome]) -> Outcome:
+    """Run checks one after another, and add them up."""
+    return sum(checks, Outcome())
+
+
 def check(name: str, *command: str | Path, folder: Path = TOP) -> Outcome:
     """Run one checker and report it."""
     finished = run(command, quiet=True, folder=folder)
     return report(name, finished.returncode == 0, finished.stdout)
 
 
-def python_checks() -> Iterator[Outcome]:
-    """Style and types of the Python files."""
+def python_style() -> Iterator[Outcome]:
+    """Style of the Python files."""
     yield check("ruff check", *python("-m", "ruff", "check", "."))
     yield check("ruff format", *python("-m", "ruff", "format", "--check", "."))
+
+
+def python_types() -> Iterator[Outcome]:
+    """Types of the Python files: the package first, since what is found out about it serves the others."""
     yield check("mypy grader", *python("-m", "mypy", "--strict", "-p", "grader"))
     yield check("mypy tools", *python("-m", "mypy", "--strict", *sorted((TOP / "tools").glob("*.py"))))
     # One run a lab: labs' tests are no package, and two labs may have files of one name.
@@ -102,12 +113,10 @@ def portability() -> Iterator[Outcome]:
 
 
 def lint() -> Outcome:
-    """Run all checks, each whatever the others say."""
-    total = Outcome()
-    for checks in (python_checks(), c_checks(), shell_checks(), portability()):
-        for outcome in checks:
-            total += outcome
-    return total
+    """Run all checks, each whatever the others say: types, which take longest, beside the rest."""
+    others = chain(python_style(), c_checks(), shell_checks(), portability())
+    with ThreadPoolExecutor() as side_by_side:
+        return sum(side_by_side.map(total, (python_types(), others)), Outcome())
 
 
 def fix() -> int:
@@ -126,9 +135,9 @@ def main() -> int:
     parser.add_argument("--fix", action="store_true", help="format C and Python files instead")
     if parser.parse_args().fix:
         return fix()
-    total = lint()
-    print(total.closing_line())
-    return 1 if total.failed else 0
+    outcome = lint()
+    print(outcome.closing_line())
+    return 1 if outcome.failed else 0
 
 
 if __name__ == "__main__":

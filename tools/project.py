@@ -47,10 +47,9 @@ def run(command: Sequence[str | Path], *, quiet: bool = False, folder: Path = TO
 
 
 def report(name: str, passed: bool, details: str = "") -> Outcome:
-    """Print one check's line, and its details when it failed."""
-    if not passed:
-        print(details.rstrip())
-    print(f"{'ok  ' if passed else 'FAIL'}  {name}", flush=True)
+    """Print one check's line, after its details when it failed, at once: others may print beside."""
+    lines = [f"ok    {name}"] if passed else [*details.rstrip().splitlines(), f"FAIL  {name}"]
+    print("".join(f"{line}\n" for line in lines), end="", flush=True)
     return Outcome(passed=1) if passed else Outcome(failed=1)
 
 
