@@ -167,7 +167,9 @@ def _parser() -> Parser:
     again = "grade each answer N times, after the first by the tests that decide about it, as long as two runs of one "
     again += "are not the same to the instruction (default 1)"
     prove.add_argument("--runs", metavar="N", type=_count, default=1, help=again)
-    prove.add_argument("--load", action="store_true", help="the second time beside two busy loops, whatever N is")
+    prove.add_argument(
+        "--load", action="store_true", help="what is finished the second time beside two busy loops, whatever N is"
+    )
     right = "and right answers (not the starter) pass every marked test of theirs under N schedules"
     prove.add_argument("--schedules", metavar="N", type=_schedules, default=0, help=right)
     prove.add_argument("--extra", action="store_true", help="also the mutants for which others stand otherwise")

@@ -211,10 +211,10 @@ class Prover:
         failing_only: bool = False,
         schedules: int = 0,
     ) -> None:
-        """Grade every answer whole, then up to `runs` times by the tests that decide about it, the second time beside
-        busy loops when `load` is asked for. The extra mutants are proved with `extra`, or when named in `answers`.
-        Races are run under schedules until they fail, right answers under as many as `schedules` says. With
-        `failing_only`, just the tests that an answer must fail are run: for what they say.
+        """Grade every answer whole, then up to `runs` times by the tests that decide about it; when `load` is asked
+        for, the reference's and the mutants' second time is beside busy loops. The extra mutants are proved with
+        `extra`, or when named in `answers`. Races are run under schedules until they fail, right answers under as many
+        as `schedules` says. With `failing_only`, just the tests that an answer must fail are run: for what they say.
 
         Raises WrongUse, MutantError, MarkerError, Ungradable or PoolError.
         """
@@ -230,11 +230,12 @@ class Prover:
             self._failing_only = failing_only
             self._expect(sum(len(self._asked(expectation)) for expectation in chosen), progress)
             settings = self._first_run(pool, progress)
-            with busy(BUSY_LOOPS if load else 0):
-                second = "beside busy loops" if load else "again"
-                self._more_runs(pool, settings, 2 if load else min(runs, 2), progress, second)
-            self._more_runs(pool, settings, min(runs, STEADY_REFERENCE_RUNS), progress, "again")
-            self._more_runs(pool, settings, runs, progress, "what is not the same to the instruction")
+            if load:
+                finished = {answer: setting for answer, setting in settings.items() if not _unfinished(answer)}
+                with busy(BUSY_LOOPS):
+                    self._more_runs(pool, finished, 2, progress, "beside busy loops")
+            for most in (2, STEADY_REFERENCE_RUNS, runs):
+                self._more_runs(pool, settings, min(runs, most), progress, "again, what may waver")
             for answer, setting in settings.items():
                 self._under_schedules(pool, answer, setting, schedules, progress)
         self.seconds = time.monotonic() - began
