@@ -22,7 +22,7 @@ def checkout(tmp_path: Path) -> Path:
     folder = tmp_path / "a folder" / "kernelist"
     (folder / "grader").mkdir(parents=True)
     (folder / "grader" / "__init__.py").touch()
-    (folder / "grader" / "cli.py").write_text(CLI)
+    (folder / "grader" / "__main__.py").write_text(CLI)
     (folder / "tools").mkdir()
     for name in ("lab", "requirements.txt", "tools/set_up.sh", "tools/environment.py"):
         shutil.copy(ROOT / name, folder / name)
@@ -46,7 +46,7 @@ def test_lab_works_from_any_folder_and_keeps_it(checkout: Path, tmp_path: Path) 
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()
     lines = called(checkout / "lab", "grade", "a b", folder=elsewhere)
-    assert lines[:3] == [str(checkout / "grader" / "cli.py"), str(elsewhere), "['grade', 'a b']"]
+    assert lines[:3] == [str(checkout / "grader" / "__main__.py"), str(elsewhere), "['grade', 'a b']"]
 
 
 def test_lab_can_be_linked_to(checkout: Path, tmp_path: Path) -> None:
@@ -55,7 +55,7 @@ def test_lab_can_be_linked_to(checkout: Path, tmp_path: Path) -> None:
     (tmp_path / "bin" / "lab").symlink_to("../kernelist-lab")
     (tmp_path / "kernelist-lab").symlink_to(checkout / "lab")
     lines = called(tmp_path / "bin" / "lab", folder=tmp_path)
-    assert lines[0] == str(checkout / "grader" / "cli.py")
+    assert lines[0] == str(checkout / "grader" / "__main__.py")
 
 
 def test_nothing_is_imported_from_the_callers_folder(checkout: Path, tmp_path: Path) -> None:
