@@ -21,7 +21,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from grader.builds.compiler_message import explain, was_killed
+from grader.builds.compiler_message import explain, was_starved
 from grader.faults import HandinFault, Ungradable
 from grader.host.sandbox import Completed, Limits, Sandbox
 from grader.host.toolchain import Toolchain
@@ -119,8 +119,11 @@ def _judge(done: Completed, folder: str) -> None:
     if done.status == NO_SOURCES:
         raise Ungradable("the sources could not be put into the sandbox: " + explain(done.errors, folder))
     if done.status in (NOT_COMPILED, NO_RESULT):
-        if was_killed(done.errors):
-            raise Ungradable("a compiler was killed from outside: has this machine too little memory?")
+        if was_starved(done.errors):
+            raise Ungradable(
+                "a compiler was killed from outside, or could not be started: has this machine too little memory, "
+                "or has this user too many processes?"
+            )
         raise BuildFailed(explain(done.errors, folder))
     if done.status != 0:
         raise Ungradable(f"the build ended with status {done.status}: " + explain(done.errors, folder))

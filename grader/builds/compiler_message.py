@@ -30,6 +30,7 @@ CONTEXT = re.compile(r"^(?:In file included from|\s+from) |^[^\s:]+: (?:In funct
 NO_INFORMATION = re.compile(r"^compilation terminated|: Assembler messages:$")
 
 TOOL = re.compile(r"^(?:\S*(?:gcc|as|ld|ar|objcopy|\.s)|cc1|nasm|collect2|g?make(?:\[\d+\])?): ")
+STARVED = re.compile(r"\bKilled\b|Resource temporarily unavailable")
 LIMITS = (
     (
         re.compile(r"CPU time limit|SIGXCPU"),
@@ -68,10 +69,12 @@ def explain(errors: bytes, folder: str) -> str:
     return opening("\n".join(str(error) for error in found), SHOWN_LINES)
 
 
-def was_killed(errors: bytes) -> bool:
-    """Whether a compiler was ended by SIGKILL: no limit of ours does that first, a machine without memory does."""
+def was_starved(errors: bytes) -> bool:
+    """Whether a compiler was ended by SIGKILL, or could not start its next part: no limit of ours does that first, a
+    machine without memory does, or a user who may have no more processes.
+    """
     lines = errors.decode("utf-8", "replace").split("\n")
-    return any(TOOL.match(line) and re.search(r"\bKilled\b", line[:LINE]) for line in lines)
+    return any(TOOL.match(line) and STARVED.search(line[:LINE]) for line in lines)
 
 
 def read_errors(errors: bytes, folder: str) -> list[CompilerError]:

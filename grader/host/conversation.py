@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import os
+import select
 import selectors
 import signal
 import subprocess
+import sys
 import time
 from dataclasses import dataclass
 from typing import IO
@@ -24,9 +26,12 @@ class Completed:
 
 
 def end(process: subprocess.Popen[bytes]) -> None:
-    """Kill a process that `popen` started, with all that is in its session, and wait for it."""
+    """Kill a process that `popen` started, with all that is in its group, and wait for it.
+
+    The group is killed although its leader may have ended: as long as nobody has waited for that, its number is its.
+    """
     with contextlib.suppress(ProcessLookupError, PermissionError):
-        if process.poll() is None:
+        if process.returncode is None:
             os.killpg(process.pid, signal.SIGKILL)
     for stream in (process.stdin, process.stdout, process.stderr):
         if stream is not None:
@@ -68,14 +73,27 @@ def converse(
                 else:
                     room = error_bytes - len(collected[process.stderr])
                     collected[process.stderr] += data[: max(0, room)]
-    if not (too_much or late):
-        try:
-            process.wait(max(0.0, deadline - time.monotonic()))
-        except subprocess.TimeoutExpired:
-            late = True
+    late = late or (not too_much and not _ends(process, deadline))
     end(process)
     out, err = bytes(collected[process.stdout]), bytes(collected[process.stderr])
     return Completed(process.returncode, out, err, too_much, late)
+
+
+def _ends(process: subprocess.Popen[bytes], deadline: float) -> bool:
+    """Whether the process ends in time. Where the system lets us look without waiting for it, it is left to `end`."""
+    left = max(0.0, deadline - time.monotonic())
+    if sys.platform == "linux":
+        with contextlib.suppress(OSError):  # before Linux 5.3
+            handle = os.pidfd_open(process.pid)
+            try:
+                return bool(select.select([handle], [], [], left)[0])
+            finally:
+                os.close(handle)
+    try:
+        process.wait(left)
+    except subprocess.TimeoutExpired:
+        return False
+    return True
 
 
 def _feed(stream: IO[bytes], pending: memoryview) -> memoryview:

@@ -6,9 +6,9 @@ It stands in for bubblewrap where no user namespace may be made (see sandbox.py)
 the rules hold for whoever sets them. Below a `read` path files can be read and run; below a `write` path they can be
 made, changed and removed as well; nothing else on any file system can be opened, listed or removed. (Whether a file is
 there, how large it is and of which mode can be asked, and its owner can change its mode.) What is not there is passed
-over. As far as the kernel knows it (from 6.7, 6.12), the command also cannot connect by TCP, reach abstract sockets, or
-signal anybody outside. It never sees other processes' memory, environment or descriptors. Those that it inherits stay
-usable.
+over. As far as the kernel knows it (from 6.2, 6.7, 6.12), the command also cannot empty a file by its name, connect by
+TCP, reach abstract sockets, or signal anybody outside. Sockets with a name in a file system it can reach. It never sees
+other processes' memory, environment, command line or descriptors. Those that it inherits stay usable.
 
 The numbers are those of linux/landlock.h, the rules those of the kernel's Documentation/userspace-api/landlock.rst.
 """

@@ -9,15 +9,16 @@ Three facts decide how the command line is made:
   its own (`setpriv`), another one for each command: a fork bomb fills nobody else's quota.
 - That user can read less than we can. So no path of the host is bound for data; it goes in and out through
   descriptors (pipes, `os.memfd_create`), which also leaves nothing behind.
-- An ordinary user's limit on processes counts all that this user runs, so the present number is added to it.
+- An ordinary user's limit on processes counts all that this user runs, so what runs now is added to it, and room for
+  what this user starts meanwhile.
 
 Where bubblewrap is missing or user namespaces are forbidden (a default Docker container, some distributions),
 `Sandbox.warning` says so, the limits and the change of user remain, Landlock (see landlock.py) lets a command open no
 more than the tools and a folder of its own, and whoever calls decides what to do. In a container the container is the
 sandbox then, if KERNELIST_CONTAINED=1 says that it is one: nothing is guessed from the look of things. What remains
-open there: a command sees other processes' command lines and whether a file exists, and, should it get code of its own
-to run, can change modes of files, use UDP if the container has a network, and leave a process behind until the
-container ends. So a container is for one hand-in.
+open there: a command sees whether a file exists, and, should it get code of its own to run, can change modes of files,
+reach sockets that have a name, use UDP if the container has a network, and leave a process behind until the container
+ends. So a container is for one hand-in.
 """
 
 from __future__ import annotations
@@ -40,7 +41,7 @@ from grader.host.conversation import Completed, converse, end
 from grader.host.users import NOBODY, new_user, own_processes
 from grader.paths import Project
 
-__all__ = ["Bind", "Completed", "Limits", "Sandbox", "end", "unsandboxed"]
+__all__ = ["Completed", "Limits", "Sandbox", "end", "unsandboxed"]
 
 CONTAINED = "KERNELIST_CONTAINED"
 """The environment variable that is 1 in our images: all of this runs in a container."""
@@ -50,6 +51,8 @@ SYSTEM_FOLDERS = ("bin", "sbin", "lib", "lib32", "lib64", "libx32")
 """Links into /usr on most systems, folders of their own on others."""
 SYSTEM_FILES = ("/etc/ld.so.cache", "/etc/alternatives")
 SHARED_MEMORY_BYTES = 8 << 20
+MEANWHILE = 512
+"""Processes and threads that a user may start while a command runs, and not lack: a browser, another grading."""
 # Where there is no setpriv: whoever watches ends what runs on after the grader, and is itself gone a second later.
 WATCHED = """
 p=$$
@@ -74,15 +77,6 @@ class Limits:
 
 
 DEFAULT_LIMITS = Limits()
-
-
-@dataclass(frozen=True)
-class Bind:
-    """A file or folder of the host, readable by everybody, that is to be seen at `target` inside."""
-
-    source: Path
-    target: str
-    writable: bool = False
 
 
 @dataclass(frozen=True)
@@ -111,15 +105,10 @@ class Sandbox:
         """Find out what works here (once per process, some ms). allowed=False: --no-sandbox was asked for."""
         return _detect() if allowed else unsandboxed("it was switched off (--no-sandbox)")
 
-    def location(self, bind: Bind) -> str:
-        """Where a bound file is found by the command: its target, or its source when there is no sandbox."""
-        return bind.target if self.active else str(bind.source)
-
     def command(
         self,
         argv: Sequence[str],
         limits: Limits = DEFAULT_LIMITS,
-        binds: Sequence[Bind] = (),
         *,
         folder: Path | None = None,
         temporary_bytes: int = 64 << 20,
@@ -135,25 +124,23 @@ class Sandbox:
         words = [*_limited(limits), *_as_user(user if user is not None else new_user())]
         tools = [argv[0], *self.tools]
         if self.active:
-            return [*words, *_bubblewrap(self.options, tools, binds, temporary_bytes), "--", *argv]
+            return [*words, *_bubblewrap(self.options, tools, temporary_bytes), "--", *argv]
         return [*(_landlocked(tools, folder) if self.landlock else []), *words, *argv]
 
     def popen(
         self,
         argv: Sequence[str],
         limits: Limits = DEFAULT_LIMITS,
-        binds: Sequence[Bind] = (),
         *,
         pass_fds: Sequence[int] = (),
         stdin: int | IO[bytes] = subprocess.DEVNULL,
         stdout: int | IO[bytes] = subprocess.DEVNULL,
         stderr: int | IO[bytes] = subprocess.DEVNULL,
         folder: Path | None = None,
-        temporary_bytes: int = 64 << 20,
     ) -> subprocess.Popen[bytes]:
         """Start `argv` confined, with no more descriptors than these and an empty environment."""
         return subprocess.Popen(
-            self.command(argv, limits, binds, folder=folder, temporary_bytes=temporary_bytes),
+            self.command(argv, limits, folder=folder),
             env={} if self.active else environment(self.tools, folder),
             pass_fds=pass_fds,
             stdin=stdin,
@@ -168,14 +155,14 @@ class Sandbox:
         limits: Limits = DEFAULT_LIMITS,
         *,
         stdin: bytes = b"",
-        pass_fds: Sequence[int] = (),
         folder: Path | None = None,
         wall_seconds: float = 60.0,
         output_bytes: int = 64 << 20,
         error_bytes: int = 1 << 20,
         temporary_bytes: int = 64 << 20,
     ) -> Completed:
-        """Run `argv` confined to its end. Everything it started is gone when this returns, however it returns.
+        """Run `argv` confined to its end. Everything it started is gone when this returns, however it returns (without
+        a sandbox, and if we are not root, everything in its process group).
 
         More than `output_bytes` ends it; messages beyond `error_bytes` are read and dropped. Without a sandbox the
         command works in `folder` (which then belongs to its user), with one in a private /tmp.
@@ -187,7 +174,6 @@ class Sandbox:
             self.command(argv, limits, folder=folder, temporary_bytes=temporary_bytes, user=user),
             env={} if self.active else environment(self.tools, folder),
             cwd=None if self.active else folder,
-            pass_fds=pass_fds,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -281,9 +267,7 @@ def _landlocked(tools: Sequence[str], folder: Path | None) -> list[str]:
     return landlock.command(reading, writing)
 
 
-def _bubblewrap(
-    options: frozenset[str], tools: Sequence[str], binds: Sequence[Bind], temporary_bytes: int
-) -> list[str]:
+def _bubblewrap(options: frozenset[str], tools: Sequence[str], temporary_bytes: int) -> list[str]:
     """bwrap and its options, up to the command. The order matters: --remount-ro / comes last."""
     words = ["bwrap", "--unshare-user", "--unshare-all"]
     words += ["--disable-userns"] if "--disable-userns" in options else []
@@ -299,8 +283,6 @@ def _bubblewrap(
         words += ["--size", "4096", "--tmpfs", project]  # a checkout below /usr: no solutions, no hidden tests
     words += ["--proc", "/proc", "--dev", "/dev", "--size", str(SHARED_MEMORY_BYTES), "--tmpfs", "/dev/shm"]
     words += ["--size", str(temporary_bytes), "--tmpfs", "/tmp"]
-    for bind in binds:
-        words += ["--bind" if bind.writable else "--ro-bind", str(bind.source), bind.target]
     return [*words, "--chdir", "/tmp", "--hostname", "sandbox", "--remount-ro", "/dev", "--remount-ro", "/"]
 
 
@@ -352,7 +334,7 @@ def _limited(limits: Limits) -> list[str]:
     if shutil.which("prlimit", path=SYSTEM_PATH) is None:
         numbers = (limits.cpu_seconds, limits.file_size >> 9, limits.open_files, limits.address_space >> 10)
         return ["/bin/sh", "-c", LIMITED, *map(str, numbers)]
-    processes = limits.processes if os.getuid() == 0 else limits.processes + own_processes()
+    processes = limits.processes if os.getuid() == 0 else limits.processes + own_processes() + MEANWHILE
     wanted = {
         "as": (limits.address_space, resource.RLIMIT_AS),
         "cpu": (limits.cpu_seconds, resource.RLIMIT_CPU),

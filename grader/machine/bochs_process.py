@@ -13,7 +13,6 @@ import os
 import re
 import select
 import shutil
-import signal
 import subprocess
 import tempfile
 from pathlib import Path
@@ -212,9 +211,6 @@ class BochsProcess:
 
     def close(self) -> None:
         """Kill Bochs and close all lines."""
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            if self.process.poll() is None:
-                os.killpg(self.process.pid, signal.SIGKILL)
         end(self.process)
         for pipe in (self.process.stdin, self.process.stdout):
             if pipe is not None:

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import signal
 import socket
 import subprocess
 from collections.abc import Sequence
@@ -130,9 +129,6 @@ class Emulator:
 
     def close(self) -> None:
         """Kill the emulator and close all lines. Nothing is lost: what a guest wrote lies with us already."""
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            if self.process.poll() is None:
-                os.killpg(self.process.pid, signal.SIGKILL)
         end(self.process)
         self._release()
 

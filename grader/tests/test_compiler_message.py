@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from grader.builds.compiler_message import explain, read_errors, was_killed
+from grader.builds.compiler_message import explain, read_errors, was_starved
 
 FOLDER = "/tmp/tree"
 
@@ -89,6 +89,9 @@ def test_a_flood_is_cut() -> None:
 
 def test_a_compiler_killed_from_outside_is_told_apart() -> None:
     """That is the machine's fault, and a source line that says so is not it."""
-    assert was_killed(b"i686-linux-gnu-gcc: fatal error: Killed signal terminated program cc1\n")
-    assert was_killed(b"make: *** [Makefile:80: ../../out/objects/kernel/more.asm.o] Killed\n")
-    assert not was_killed(b"message.c:1:2: error: #error Killed\n    1 | #error Killed\n")
+    assert was_starved(b"i686-linux-gnu-gcc: fatal error: Killed signal terminated program cc1\n")
+    assert was_starved(b"make: *** [Makefile:80: ../../out/objects/kernel/more.asm.o] Killed\n")
+    assert was_starved(
+        b"i686-linux-gnu-gcc: fatal error: cannot execute 'cc1': vfork: Resource temporarily unavailable\n"
+    )
+    assert not was_starved(b"message.c:1:2: error: #error Killed\n    1 | #error Killed\n")

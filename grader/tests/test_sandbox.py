@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import subprocess
 import time
 from collections.abc import Iterator
@@ -11,7 +12,8 @@ from pathlib import Path
 import pytest
 
 from grader.host import sandbox as sandbox_module
-from grader.host.sandbox import Bind, Limits, Sandbox, _detect, end, tool_folders, unsandboxed
+from grader.host.conversation import converse
+from grader.host.sandbox import Limits, Sandbox, _detect, end, tool_folders, unsandboxed
 from grader.host.users import NOBODY, new_user
 
 HERE = Sandbox.detect()
@@ -94,17 +96,6 @@ def test_a_passed_descriptor_is_seen_under_its_number() -> None:
         end(process)
     finally:
         os.close(descriptor)
-
-
-@needs_sandbox
-def test_a_bound_file_is_read_only(tmp_path: Path) -> None:
-    """Unless it is asked for, and only where everybody may read it."""
-    folder = Path("/usr/share")
-    bind = Bind(folder, "/tmp/here")
-    assert HERE.location(bind) == "/tmp/here"
-    process = HERE.popen(["/bin/sh", "-c", "ls /tmp/here; echo x > /tmp/here/x"], binds=[bind], stdout=subprocess.PIPE)
-    output = process.communicate(timeout=20)[0]
-    assert output and process.returncode != 0
 
 
 @needs_sandbox
@@ -282,6 +273,25 @@ def test_without_a_sandbox_limits_and_user_remain(tmp_path: Path) -> None:
     assert "PYTEST" not in output
     if os.getuid() == 0:
         assert _gone(mark)
+
+
+def test_what_outlives_its_command_is_ended() -> None:
+    """Without a sandbox and without root it has no user of its own, but it is in the command's group."""
+    mark = f"63.{os.getpid()}{time.monotonic_ns()}"
+    shell = ["/bin/sh", "-c", f"sleep {mark} > /dev/null 2>&1 < /dev/null & echo started"]
+    pipe = subprocess.PIPE
+    process = subprocess.Popen(shell, stdin=pipe, stdout=pipe, stderr=pipe, start_new_session=True)
+    done = converse(process, b"", 20.0, 1000, 1000)
+    assert (done.status, done.output) == (0, b"started\n") and _gone(mark)
+
+
+def test_what_a_user_starts_meanwhile_takes_nothing_from_a_command(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The system counts all that a user runs, another grading and a browser too: so they are counted each time."""
+    monkeypatch.setattr(os, "getuid", lambda: 1000)
+    monkeypatch.setattr(resource, "getrlimit", lambda _which: (-1, -1))
+    for running in (5, 1000):
+        monkeypatch.setattr(sandbox_module, "own_processes", lambda number=running: number)
+        assert f"--nproc={running + 64 + 512}" in unsandboxed("for this test").command(["/bin/true"])
 
 
 def test_each_command_has_a_user_of_its_own() -> None:

@@ -145,11 +145,6 @@ class Session:
             if busy:
                 self._tell(Happened.TIME_PASSED)
 
-    @property
-    def working(self) -> bool:
-        """Whether there are workers."""
-        return self._pool is not None
-
     def end(self) -> None:
         """Come to an end."""
         self._over = True

@@ -91,11 +91,6 @@ class Standing:
         return sum(line.points for line in self.lines.values())
 
     @property
-    def points_now(self) -> float:
-        """Points of the verdicts that are current."""
-        return sum(line.points for line in self.lines.values() if line.current)
-
-    @property
     def most(self) -> float:
         """Points that the tests are worth."""
         return sum(line.requirement.points for line in self.lines.values())
