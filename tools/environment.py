@@ -23,11 +23,12 @@ class EnvironmentFailed(Exception):
 
 
 def is_ready(directory: Path, requirements: Path) -> bool:
-    """Tell whether the environment is whole and has the packages of these requirements."""
+    """Tell whether the environment is whole and has the packages of these requirements, whatever else it has."""
     try:
-        return (directory / READY).read_bytes() == requirements.read_bytes() and (directory / "bin/python").exists()
+        made_from, wanted = (file.read_text().splitlines() for file in (directory / READY, requirements))
     except OSError:
         return False
+    return set(wanted) <= set(made_from) and (directory / "bin/python").exists()
 
 
 def make(directory: Path, requirements: Path) -> None:

@@ -68,6 +68,15 @@ def test_nothing_is_imported_from_the_callers_folder(checkout: Path, tmp_path: P
     assert lines[3] == str(checkout / "grader" / "__init__.py")
 
 
+def test_an_environment_serves_whoever_needs_no_more(checkout: Path) -> None:
+    """A published course needs less than its author: it must not take the author's environment apart."""
+    with (checkout / ".venv" / "requirements.txt").open("a") as made_from:
+        made_from.write("another==1.0\n")
+    assert called(checkout / "lab", folder=checkout)
+    assert environment.is_ready(checkout / ".venv", checkout / "requirements.txt")
+    assert not environment.is_ready(checkout / ".venv", checkout / ".venv" / "nothing.txt")
+
+
 def test_an_environment_is_ready_only_with_the_same_requirements(tmp_path: Path) -> None:
     """A half-made environment, one of other pins, or one whose interpreter went away is made anew."""
     requirements, venv = tmp_path / "requirements.txt", tmp_path / ".venv"
