@@ -140,7 +140,7 @@ class Sandbox:
     ) -> subprocess.Popen[bytes]:
         """Start `argv` confined, with no more descriptors than these and an empty environment."""
         return subprocess.Popen(
-            self.command(argv, limits, folder=folder),
+            self.command(argv, limits, folder=folder, user=self._user_for(folder)),
             env={} if self.active else environment(self.tools, folder),
             pass_fds=pass_fds,
             stdin=stdin,
@@ -167,9 +167,7 @@ class Sandbox:
         More than `output_bytes` ends it; messages beyond `error_bytes` are read and dropped. Without a sandbox the
         command works in `folder` (which then belongs to its user), with one in a private /tmp.
         """
-        user = new_user()
-        if not self.active and folder is not None and os.getuid() == 0:
-            os.chown(folder, user, user)
+        user = self._user_for(folder)
         process = subprocess.Popen(
             self.command(argv, limits, folder=folder, temporary_bytes=temporary_bytes, user=user),
             env={} if self.active else environment(self.tools, folder),
@@ -187,6 +185,13 @@ class Sandbox:
             end(process)
             if not self.active:
                 _end_all_of(user)
+
+    def _user_for(self, folder: Path | None) -> int:
+        """A user id for a command, whose own `folder` then is, if we can give it away."""
+        user = new_user()
+        if not self.active and folder is not None and os.getuid() == 0:
+            os.chown(folder, user, user)
+        return user
 
 
 def environment(tools: Sequence[str] = (), folder: Path | None = None) -> dict[str, str]:

@@ -147,8 +147,6 @@ class BochsProcess:
         self._own_folder = "" if active else tempfile.mkdtemp(prefix="kernelist-")
         self.folder = self._own_folder or "/tmp"
         """Where Bochs finds the parts of its state."""
-        if self._own_folder:
-            Path(self._own_folder).chmod(0o777)
         passed = [self._configuration, self.state, self._disk, self._rom, self.serial.guest_output, log, interrupted]
         confined = sandbox if sandbox is not None else Sandbox(False, "")
         places = (path_of(self._configuration), path_of(self.state), self.folder, str(interrupted))
