@@ -196,14 +196,32 @@ class Inspection:
         return None
 
     def runs_program(self, name: str, address: int, cr3: int | None = None) -> bool:
-        """Whether the whole page around a virtual address holds the program's own code, byte for byte.
+        """Whether the whole page around a virtual address holds the program's own code, byte for byte, and no other
+        program's that is the more likely one there.
 
-        A few bytes would not do: probes share their library, and so their last functions.
+        A few bytes would not do, nor even a page: probes share their library, and so their first functions. Where
+        programs have the same page, the one runs whose other pages of code are there as well.
         """
         page = address & ~(paging.PAGE_BYTES - 1)
-        start, own = self.table(name).page_of(page)
+        own = self.table(name).page_of(page)
+        if not own[1] or not self._holds(own, cr3):
+            return False
+        twins = [other for other in self.programs if other != name and self.table(other).page_of(page) == own]
+        if not twins:
+            return True
+        likeness = self._likeness(name, cr3)
+        return all(self._likeness(other, cr3) <= likeness for other in twins)
+
+    def _likeness(self, program: str, cr3: int | None) -> tuple[int, int]:
+        """How much of a program's code is in memory, for comparison: first that nothing of it is missing."""
+        table = self.table(program)
+        there = [self._holds(table.page_of(page), cr3) for page in table.code_pages()]
+        return -there.count(False), there.count(True)
+
+    def _holds(self, part: tuple[int, bytes], cr3: int | None) -> bool:
+        """Whether memory holds these bytes at this virtual address."""
         try:
-            return bool(own) and self.read_virtual(start, len(own), cr3) == own
+            return self.read_virtual(part[0], len(part[1]), cr3) == part[1]
         except UnreadableMemory:
             return False
 

@@ -58,3 +58,17 @@ def test_the_breakpoint_for_a_probes_end_slows_no_program() -> None:
         symbols = SymbolTable.load(program).symbols.values()
         there = {symbol.name for symbol in symbols if symbol.address // PAGE_BYTES == end // PAGE_BYTES}
         assert there <= {PROBE_END, "PROGRAM_BASE"}, program.stem
+
+
+def test_a_probes_end_is_known_for_its_own() -> None:
+    """It is on a page of its own, the same in every probe: what else is in memory tells them apart."""
+    project = Project.here()
+    built = build_tree(project, compose(project, load_lab(project, "baseline"), Answer("none")), Sandbox.detect())
+    for probe in ("memory", "pointers", "printing"):
+        with Boots(built, seed="real", test="end", sandbox=Sandbox.detect()) as boots:
+            machine = boots(probe)
+            machine.run_to(PROBE_END, program=probe, awaited="the probe's end")
+            assert machine.backtrace()[0].endswith(f" of the program {probe}")
+            assert any(call.startswith("main (") for call in machine.backtrace()), machine.backtrace()
+            there = machine.eip()
+            assert [name for name in machine.programs if machine.runs_program(name, there)] == [probe]
