@@ -264,8 +264,7 @@ class WhoWrote(gdb.Command):
         moments = snapshots()
         if not moments:
             raise gdb.GdbError("this run cannot go back: open it with ./lab debug LAB TEST --reverse")
-        value = gdb.parse_and_eval(argument)
-        place = gdb.parse_and_eval(f"({value.type}*) {int(value.address):#x}")  # scopes end on the way
+        place = self._place_of(argument)  # scopes end on the way
         with without_notices():
             self._go_back(place)
             moment = instructions()
@@ -279,9 +278,20 @@ class WhoWrote(gdb.Command):
         print(f"{argument}: {before} -> {after}, written by the instruction before number {moment:,}:")
         gdb.execute("backtrace 8")
 
+    def _place_of(self, argument: str) -> gdb.Value:
+        """A pointer to what is asked for, which names no variable any more."""
+        try:
+            value = gdb.parse_and_eval(argument)
+        except gdb.error as error:
+            raise gdb.GdbError(str(error)) from error
+        if value.address is None:
+            raise gdb.GdbError(f"{argument} does not lie in memory: name a variable, for example journal.capacity")
+        return gdb.Value(int(value.address)).cast(value.type.pointer())
+
     def _go_back(self, place: gdb.Value) -> None:
         """Run backwards to the last write, or to the recording's beginning."""
-        gdb.execute(f"watch *({place.type}) {int(place):#x}", to_string=True)
+        size = place.type.target().sizeof  # as bytes, since not every type has a name
+        gdb.execute(f"watch *(unsigned char (*)[{size}]) {int(place):#x}", to_string=True)
         number = int(gdb.parse_and_eval("$bpnum"))
         try:
             gdb.execute("reverse-continue", to_string=True)
@@ -312,9 +322,11 @@ def instructions() -> int:
 
 def snapshots() -> list[int]:
     """Moments, in instructions, of a recording's snapshots: the first is as far back as time can be turned, the last is
-    the recording's end. Empty when the machine plays no recording.
+    the recording's end. Empty when the machine plays no recording, or there is none yet.
     """
-    rows = gdb.execute("monitor info snapshots", to_string=True).splitlines()
+    rows: list[str] = []
+    with suppress(gdb.error):
+        rows = gdb.execute("monitor info snapshots", to_string=True).splitlines()
     return sorted(int(row.split()[-1]) for row in rows if re.match(r"\S+\s+moment", row))
 
 

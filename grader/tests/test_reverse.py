@@ -28,14 +28,16 @@ def debug(*words: str, typed: str) -> str:
 @needs_gdb
 def test_the_warm_up_labs_wild_write_is_found_by_one_command() -> None:
     """As its handout says: the culprit is memset, called with a place behind the journal's entries."""
-    said = debug(
-        "boot", "--program", "journal 20", "--answer", "starter", typed="who-wrote journal.capacity\nreverse-finish\n"
-    )
+    typed = ["who-wrote 5", "who-wrote &journal", "who-wrote jurnal", "who-wrote journal.capacity", "reverse-finish"]
+    typed += ["who-wrote journal"]
+    said = debug("boot", "--program", "journal 20", "--answer", "starter", typed="\n".join(typed))
     assert "The kernel panicked: a divide error (vector 0) at journal_add (journal.c:25) in ring 0." in said
     assert "journal.capacity: 8 -> 0, written by the instruction before number" in said
     assert "memset (destination=" in said.split("8 -> 0")[1]
     assert "in forget (number=" in said.split("8 -> 0")[1]
     assert "Run back to call of #0  memset" in said
+    assert "&journal does not lie in memory: name a variable" in said and 'No symbol "jurnal"' in said
+    assert "journal: {entries = " in said and "Python" not in said
 
 
 @needs_gdb
