@@ -24,7 +24,7 @@ from grader.machine.diagnosis import PAGE_FAULT, error_code_in_words
 from grader.machine.execution import Execution, PointGuard
 from grader.machine.faults import UnreadableMemory
 from grader.machine.inspection import Inspection
-from grader.machine.line_clock import LineClock
+from grader.machine.line_clock import OUT_DX_AL, LineClock
 from grader.machine.message_calls import MessageCalls
 from grader.machine.paging import PAGE_BYTES
 from grader.machine.registers import Registers
@@ -52,6 +52,11 @@ MAPS_MAX = 8
 
 PROCESSES_MAX = 24
 """Processes that get a lane of their own."""
+
+PLACES_MAX = 2000
+"""Places that are stopped at. A kernel has about a hundred, and each costs a millisecond whenever a look begins: a
+hand-in that has many more, by mistake or on purpose, must not hold up its grading.
+"""
 
 _IRET = re.compile(rb"\xcf")
 _LOAD_CR3 = re.compile(rb"\x0f\x22[\xd8-\xdf]")
@@ -94,6 +99,7 @@ class Tracer:
         self._left = FIRST_EVENTS
         self._tries = LATER_TRIES
         self._looking = False
+        self._gates_left_out = False
         self._lidt = [machine.observe(place, self._loads_idt) for place in _places(machine, _LOAD_IDT)]
 
     # Doors
@@ -145,9 +151,13 @@ class Tracer:
         with contextlib.suppress(UnreadableMemory):
             for entry in self._machine.ldt():
                 target = getattr(entry, "offset", 0)
-                if entry.present and entry.type == _CALL_GATE and target and target not in self._far_gates:
-                    self._far_gates.add(target)
-                    self._points.append(self._machine.observe(target, self._at(target, self._called_far)))
+                if not entry.present or entry.type != _CALL_GATE or not target or target in self._far_gates:
+                    continue
+                if len(self._points) >= PLACES_MAX:
+                    self._gates_left_out = True
+                    return
+                self._far_gates.add(target)
+                self._points.append(self._machine.observe(target, self._at(target, self._called_far)))
 
     @staticmethod
     def _at(address: int, seen: Callable[[int], None]) -> Callable[[], None]:
@@ -281,6 +291,8 @@ class Tracer:
         made.serial = self._clock.lines(made.end)
         if len(made.processes) == PROCESSES_MAX:
             made.notes.append(f"Only {PROCESSES_MAX} processes have a lane; what others did is in the last one.")
+        if self._gates_left_out:
+            made.notes.append("There are too many call gates to stop at: calls through most of them are not shown.")
         return made
 
     # Looking
@@ -344,6 +356,17 @@ class Tracer:
         """Function and line, by the symbols of the program whose name the process has."""
         table = self._machine.symbols if ring == 0 else self._table_of(lane)
         return untrusted.plain(str(table.place(eip)))
+
+
+def untraceable(machine: Inspection) -> str:
+    """Why nobody can look over this machine's shoulder, in words; empty when one can."""
+    count = sum(len(_places(machine, pattern)) for pattern in (_IRET, _LOAD_CR3, _LOAD_IDT, OUT_DX_AL))
+    if count <= PLACES_MAX:
+        return ""
+    return (
+        f"in {count:,} places the kernel's code has bytes that could be an IRET, a load of CR3 or IDT, or an OUT, "
+        f"and a run is stopped at no more than {PLACES_MAX:,}."
+    )
 
 
 def _places(machine: Inspection, pattern: re.Pattern[bytes]) -> list[int]:

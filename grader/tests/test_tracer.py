@@ -5,8 +5,10 @@ from __future__ import annotations
 import contextlib
 import functools
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 
@@ -15,7 +17,9 @@ from grader.host.sandbox import Sandbox
 from grader.labs.lab_file import load_lab
 from grader.labs.tree import Answer, compose
 from grader.machine import Machine, tracer
+from grader.machine.execution import Execution
 from grader.machine.message_calls import MessageCalls
+from grader.machine.symbols import SymbolMissing
 from grader.machine.tape import Tapes
 from grader.machine.timeline import SYSTEM_CALL_VECTOR, Kind, Timeline, calls, spans
 from grader.machine.tracer import Tracer
@@ -121,3 +125,119 @@ def test_the_middle_of_a_long_run_is_left_out(build: Build, tapes: Tapes, monkey
     assert not any(start < event.at < end for start, end in made.gaps for event in made.events)
     assert made.events[-1].at > made.gaps[-1][1], "the end is what matters"
     assert made.serial[-1].text == machine.serial.decode().splitlines()[-1]
+
+
+LIDT, IRET, CR3, HANDLER, GATES = 0x100, 0x200, 0x300, 0x400, 0x1000
+
+
+class Puppet:
+    """A machine that is moved by hand: `at` has it come to a place, 100 instructions later. Its memory is all zeroes
+    but for what a test puts into `words`, mapped as `frames` says.
+    """
+
+    serial, serial_bytes = b"", 0
+
+    def __init__(self, irets: int = 1, gates: int = 0) -> None:
+        self.now = 0
+        self.observers: dict[int, list[Callable[[], None]]] = {}
+        self.jumps: list[tuple[int, Callable[[], None]]] = []
+        self.frames: dict[int, int] = {}
+        self.words: dict[int, bytes] = {}
+        self.process = (0, "")
+        places = {tracer._LOAD_IDT: [LIDT], tracer._IRET: [IRET] * irets, tracer._LOAD_CR3: [CR3]}
+        self.symbols = SimpleNamespace(
+            code_places=lambda pattern: places.get(pattern, []),
+            place=lambda address: SimpleNamespace(function="handler"),
+            types=SimpleNamespace(enumerators=list),
+        )
+        self.gates = gates
+
+    def tracer(self, end: int) -> Tracer:
+        """One that knows that the run ends there, and can jump."""
+        return Tracer(
+            cast(Execution, self), MessageCalls(), end=end, jump=lambda moment, seen: self.jumps.append((moment, seen))
+        )
+
+    def at(self, *places: int) -> None:
+        """Come to places, one after the other."""
+        for place in places:
+            self.now += 100
+            for seen in tuple(self.observers.get(place, [])):
+                seen()
+
+    def jump(self) -> None:
+        """To where the tracer wanted."""
+        self.now, seen = self.jumps.pop()
+        seen()
+
+    def observe(self, where: int, seen: Callable[[], None]) -> SimpleNamespace:
+        """As a machine has it."""
+        self.observers.setdefault(where, []).append(seen)
+        return SimpleNamespace(remove=lambda: self.observers[where].remove(seen))
+
+    def step_over(self) -> None:
+        """Nothing is to be stepped over."""
+
+    def instructions(self) -> int:
+        """So many since power-on."""
+        return self.now
+
+    def at_line_start(self) -> bool:
+        """Nothing is printed."""
+        return False
+
+    def idt(self) -> list[SimpleNamespace]:
+        """The timer's gate."""
+        return [SimpleNamespace(present=True, offset=HANDLER, index=32)]
+
+    def ldt(self) -> list[SimpleNamespace]:
+        """As many call gates as there are."""
+        return [SimpleNamespace(present=True, type=12, offset=GATES + number) for number in range(self.gates)]
+
+    def registers(self) -> SimpleNamespace:
+        """In ring 0."""
+        general = dict.fromkeys(("eax", "ebx", "ecx", "edx", "esi", "edi", "cpl", "cr2", "cr3"), 0)
+        ldtr = SimpleNamespace(selector=8, base=0)
+        return SimpleNamespace(ss=SimpleNamespace(base=0), esp=0x5000, ldtr=ldtr, **general)
+
+    def walk(self, address: int) -> SimpleNamespace:
+        """Where a page lies now."""
+        return SimpleNamespace(physical=self.frames.get(address, address))
+
+    def read_physical(self, address: int, length: int) -> bytes:
+        """Zeroes, or what a test has put there."""
+        return self.words.get(address, bytes(length))[:length]
+
+    def types(self) -> Any:
+        """There is one variable, which points to the running process."""
+        if not self.process[0]:
+            raise SymbolMissing("there is none")
+        pid, name = self.process
+        return SimpleNamespace(
+            variable=lambda _: (0x6000, "pointer"),
+            target=lambda _: "process_t",
+            size=lambda _: 4,
+            decode=lambda *_: {"pid": pid, "name": name},
+        )
+
+    def table(self, name: str) -> Any:
+        """No program has symbols."""
+        raise SymbolMissing(name)
+
+
+def test_a_kernel_full_of_possible_doors_is_not_traced() -> None:
+    """Each place costs time whenever a look begins: a hand-in's bytes cannot make the drawing take minutes."""
+    assert tracer.untraceable(cast(Execution, Puppet(irets=100))) == ""
+    why = tracer.untraceable(cast(Execution, Puppet(irets=150_000)))
+    assert why.startswith("in 150,002 places the kernel's code has bytes that could be an IRET") and "2,000" in why
+
+
+def test_of_call_gates_beyond_number_the_first_are_watched() -> None:
+    """An LDT may hold 8,191 of them, and a kernel may load one after the other."""
+    machine = Puppet(gates=5000)
+    looking = machine.tracer(end=1_000_000)
+    machine.at(LIDT, HANDLER, IRET)
+    assert sum(len(seen) for seen in machine.observers.values()) <= tracer.PLACES_MAX + 1
+    made = looking.finish("the end")
+    assert any("call gates" in note for note in made.notes)
+    assert not any(machine.observers.values())
