@@ -43,8 +43,8 @@ FIRST_EVENTS = 150
 """Events at the beginning of a run that are kept."""
 
 LATER_EVENTS, AIMED_AT, LATER_TRIES = 450, 300, 3
-"""Events before the end that are kept at most. The place from which on there are about `AIMED_AT` is estimated from how
-close together the last events were; when the estimate was too early by far, it is made again that often.
+"""Events that are kept at most of each try to see the end, and tries. The place from which on there are about
+`AIMED_AT` is estimated from how close together the last events were; when that was too early by far, the next is made.
 """
 
 MAPS_MAX = 8
@@ -65,6 +65,7 @@ _WITH_ERROR_CODE = frozenset((8, 10, 11, 12, 13, 14, 17, 21))  # the processor p
 _CALL_GATE = 12
 _DENSITY_OVER = 100  # events from which the distance between events is estimated
 _FAULTS = range(32)
+_FOR_EVER = 1 << 64
 
 Jump = Callable[[int, Callable[[], None]], None]
 """Asks that a function be called when the run has come to that count of instructions."""
@@ -97,6 +98,7 @@ class Tracer:
         """What was mapped when the last page fault came."""
         self._pages: dict[tuple[int, int], int] = {}  # (CR3, virtual page): physical
         self._left = FIRST_EVENTS
+        """Events that are still to be kept before something is left out; 0 while nobody looks."""
         self._tries = LATER_TRIES
         self._looking = False
         self._gates_left_out = False
@@ -211,7 +213,8 @@ class Tracer:
         self._add(Kind.RETURN, lane, cs & 3, what, begun=begun, place=place, failed=failed)
         if name:
             self._post.result(self._machine.instructions(), lane, name, arguments, failed=failed)
-        self._look_at_call_gates(now)
+        if self._looking:
+            self._look_at_call_gates(now)
 
     def _loading_cr3(self) -> None:
         """Before a load of CR3: let it be executed, and see whether another process runs. It need not: a kernel may
@@ -269,15 +272,21 @@ class Tracer:
         distance = (recent[-1].at - recent[0].at) / len(recent)
         if self._jump is None or self._end is None or not self._tries:
             self._look_away()
-            self._made.gaps.append((now, -1))
+            self._made.gaps.append((now, _FOR_EVER))
             return
         self._tries -= 1
-        self._left = LATER_EVENTS
         moment = self._end - int(distance * AIMED_AT)
         if moment > now:
             self._look_away()
             self._made.gaps.append((now, moment))
-            self._jump(moment, self._look)
+            self._jump(moment, self._look_again)
+        else:
+            self._left = LATER_EVENTS
+
+    def _look_again(self) -> None:
+        """The gap is over."""
+        self._left = LATER_EVENTS
+        self._look()
 
     def finish(self, ending: str) -> Timeline:
         """Stop looking. Returns what was seen up to where the machine is now, which is where its run ended."""
@@ -286,8 +295,7 @@ class Tracer:
             point.remove()
         made = self._made
         made.end, made.ending, made.messages = self._machine.instructions(), ending, self._post.messages
-        made.gaps = [(start, stop if stop >= 0 else made.end) for start, stop in made.gaps]
-        made.gaps = [gap for gap in made.gaps if gap[0] < min(gap[1], made.end)]
+        made.gaps = [(start, min(stop, made.end)) for start, stop in made.gaps if start < made.end]
         made.serial = self._clock.lines(made.end)
         if len(made.processes) == PROCESSES_MAX:
             made.notes.append(f"Only {PROCESSES_MAX} processes have a lane; what others did is in the last one.")

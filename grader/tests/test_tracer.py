@@ -241,3 +241,40 @@ def test_of_call_gates_beyond_number_the_first_are_watched() -> None:
     made = looking.finish("the end")
     assert any("call gates" in note for note in made.notes)
     assert not any(machine.observers.values())
+
+
+def in_a_gap(machine: Puppet) -> Tracer:
+    """Somebody who has seen enough of the machine's beginning, and waits for its end."""
+    looking = machine.tracer(end=1_000_000)
+    machine.at(LIDT)
+    while not machine.jumps:
+        machine.at(HANDLER, IRET)
+    return looking
+
+
+def test_nothing_begins_a_look_in_a_gap() -> None:
+    """A kernel may load its IDT again there: what follows is neither seen nor, after the gap, seen twice."""
+    machine = Puppet(gates=3)
+    looking = in_a_gap(machine)
+    assert not [place for place, seen in machine.observers.items() if seen and place != LIDT]
+    machine.now = 500_000
+    machine.at(LIDT, HANDLER, IRET)
+    machine.jump()
+    machine.at(HANDLER, IRET, HANDLER, IRET)
+    made = looking.finish("the end")
+    ((start, stop),) = made.gaps
+    assert not any(start < event.at < stop for event in made.events)
+    assert [(event.kind, event.begun is not None) for event in made.events if event.at > stop] == [
+        (Kind.ENTRY, False),
+        (Kind.RETURN, True),
+    ] * 2
+
+
+def test_a_gap_ends_where_the_run_ends() -> None:
+    """Played, a run may end before the moment up to which nobody looks."""
+    machine = Puppet()
+    looking = in_a_gap(machine)
+    machine.now = 500_000
+    made = looking.finish("the end")
+    assert [stop for _, stop in made.gaps] == [500_000] == [made.end]
+    assert sum(span.end - span.start for span in spans(made)) == made.end
