@@ -127,8 +127,11 @@ def seen_in(machine: Inspection, when: str) -> AddressSpace | None:
     except UnreadableMemory:
         return None
     running = machine.running_process() or (0, "")
-    name = untrusted.plain(running[1])[:32]
-    sections = [*_sections(machine, name), *machine.symbols.sections()]
+    name = untrusted.name(running[1])
+    sections = [
+        (start, end, untrusted.name(what))
+        for start, end, what in [*_sections(machine, name), *machine.symbols.sections()]
+    ]
     stack = _user_stack(machine)
     regions = merged(pages, sections, stack)
     marks = [Mark(stack, "stack pointer")] if stack else []

@@ -53,6 +53,9 @@ MAPS_MAX = 8
 PROCESSES_MAX = 24
 """Processes that get a lane of their own."""
 
+PLACE_LIMIT = 100
+"""Characters of where an event happened, in words: names of functions may have any length."""
+
 PLACES_MAX = 2000
 """Places that are stopped at. A kernel has about a hundred, and each costs a millisecond whenever a look begins: a
 hand-in that has many more, by mistake or on purpose, must not hold up its grading.
@@ -231,7 +234,7 @@ class Tracer:
         now = self._machine.registers()
         eip, cs = self._words(now, 2)
         lane = self._running(now)
-        what = self._table_of(lane).place(address).function or "far call"
+        what = untrusted.name(self._table_of(lane).place(address).function) or "far call"
         details = f"eax={now.eax:#x} ebx={now.ebx:#x} ecx={now.ecx:#x} edx={now.edx:#x}"
         place = self._add(Kind.FAR_CALL, lane, now.cpl, what, details=details, place=self._place(lane, cs & 3, eip))
         if place is None:
@@ -347,7 +350,7 @@ class Tracer:
         return self._machine.read_physical(self._pages[cr3, page] + offset, length)
 
     def _lane(self, pid: int, name: str) -> int:
-        key = (pid, untrusted.plain(name)[:32]) if pid else (0, "")
+        key = (pid, untrusted.name(name)) if pid else (0, "")
         if key not in self._lanes:
             if len(self._made.processes) == PROCESSES_MAX:
                 return PROCESSES_MAX - 1
@@ -363,7 +366,7 @@ class Tracer:
     def _place(self, lane: int, ring: int, eip: int) -> str:
         """Function and line, by the symbols of the program whose name the process has."""
         table = self._machine.symbols if ring == 0 else self._table_of(lane)
-        return untrusted.plain(str(table.place(eip)))
+        return untrusted.plain(str(table.place(eip))[:PLACE_LIMIT])
 
 
 def untraceable(machine: Inspection) -> str:

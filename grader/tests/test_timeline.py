@@ -9,7 +9,7 @@ import struct
 import xml.etree.ElementTree as ElementTree
 from dataclasses import replace
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -26,7 +26,7 @@ from grader.machine.address_space import (
     seen_in,
     shown,
 )
-from grader.machine.calls import Post
+from grader.machine.calls import CallBook, Post
 from grader.machine.faults import NotAsRequired
 from grader.machine.inspection import Inspection
 from grader.machine.message_calls import MessageCalls
@@ -47,7 +47,7 @@ from grader.results import html, memory_picture, result, timeline_picture, timel
 from grader.testing.pictures import FAILURES_OF_A_STAGE, Pictures, chosen
 from grader.testing.verdict import Graded
 from grader.tests.samples import ATTACK, FORBIDDEN, address_space, drawn, failed, grading, passed, timeline
-from grader.untrusted import plain
+from grader.untrusted import NAME_LIMIT, plain
 
 
 def small() -> Timeline:
@@ -315,6 +315,20 @@ def test_of_pages_beyond_number_the_first_of_each_half_are_looked_at() -> None:
     assert all(before[1] <= after[0] for before, after in itertools.pairwise(parts))
     page = html.to_html(grading(with_memory(space)))
     assert "not all were looked at" in page and "<td>not looked at</td>" in page
+
+
+def test_names_in_a_hand_ins_files_are_harmless_and_short() -> None:
+    """Its sections and enumerators may be called anything, at any length."""
+    hostile = f"{ATTACK}{'A' * 100_000}"
+    machine = Mapped()
+    cast(Any, machine).symbols = SimpleNamespace(sections=lambda: [(0, 0x1000, hostile)])
+    space = seen_in(machine, "now")
+    enumerators = [(1, f"SYSTEM_CALL_{hostile}"), (-2, f"E_{hostile}"), (3, "SYSTEM_CALL_write")]
+    table = SimpleNamespace(types=SimpleNamespace(enumerators=lambda: enumerators))
+    book = CallBook([cast(SymbolTable, table)])
+    assert space is not None and book.name(3) == "write"
+    for name in (space.regions[0].what, book.name(1), book.errors[-2]):
+        assert 0 < len(name) <= NAME_LIMIT and not any(character in name for character in FORBIDDEN)
 
 
 def test_a_labs_message_calls_go_to_the_worker() -> None:

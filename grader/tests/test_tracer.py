@@ -19,12 +19,13 @@ from grader.labs.tree import Answer, compose
 from grader.machine import Machine, tracer
 from grader.machine.execution import Execution
 from grader.machine.message_calls import MessageCalls
-from grader.machine.symbols import SymbolMissing
+from grader.machine.symbols import Place, SymbolMissing
 from grader.machine.tape import Tapes
 from grader.machine.timeline import SYSTEM_CALL_VECTOR, Kind, Timeline, calls, spans
 from grader.machine.tracer import Tracer
 from grader.paths import Project
 from grader.testing.boots import Boots
+from grader.tests.samples import ATTACK, FORBIDDEN
 
 GENERAL_PROTECTION = 13
 DEVICES = range(32, 48)
@@ -137,7 +138,7 @@ class Puppet:
 
     serial, serial_bytes = b"", 0
 
-    def __init__(self, irets: int = 1, gates: int = 0) -> None:
+    def __init__(self, irets: int = 1, gates: int = 0, function: str = "handler") -> None:
         self.now = 0
         self.observers: dict[int, list[Callable[[], None]]] = {}
         self.jumps: list[tuple[int, Callable[[], None]]] = []
@@ -147,7 +148,7 @@ class Puppet:
         places = {tracer._LOAD_IDT: [LIDT], tracer._IRET: [IRET] * irets, tracer._LOAD_CR3: [CR3]}
         self.symbols = SimpleNamespace(
             code_places=lambda pattern: places.get(pattern, []),
-            place=lambda address: SimpleNamespace(function="handler"),
+            place=lambda address: Place(address, function, 0, "", 0),
             types=SimpleNamespace(enumerators=list),
         )
         self.gates = gates
@@ -278,3 +279,14 @@ def test_a_gap_ends_where_the_run_ends() -> None:
     made = looking.finish("the end")
     assert [stop for _, stop in made.gaps] == [500_000] == [made.end]
     assert sum(span.end - span.start for span in spans(made)) == made.end
+
+
+def test_names_of_functions_are_harmless_and_short() -> None:
+    """A hand-in may call them anything, at any length."""
+    machine = Puppet(gates=1, function=ATTACK + "A" * 100_000)
+    looking = machine.tracer(end=1_000_000)
+    machine.at(LIDT, HANDLER, IRET, GATES)
+    made = looking.finish("the end")
+    assert made.events[-1].kind is Kind.FAR_CALL
+    for text in (made.events[-1].what, *(event.place for event in made.events)):
+        assert 0 < len(text) < 1000 and not any(character in text for character in FORBIDDEN)
