@@ -99,12 +99,13 @@ class Tracer:
         self._maps_left = MAPS_MAX
         self.memory: AddressSpace | None = None
         """What was mapped when the last page fault came."""
-        self._pages: dict[tuple[int, int], int] = {}  # (CR3, virtual page): physical
+        self._pages: dict[tuple[int, int], int] = {}  # (CR3, virtual page): physical, since CR3 was loaded last
         self._left = FIRST_EVENTS
         """Events that are still to be kept before something is left out; 0 while nobody looks."""
         self._tries = LATER_TRIES
         self._looking = False
         self._gates_left_out = False
+        self._crowded = False
         self._lidt = [machine.observe(place, self._loads_idt) for place in _places(machine, _LOAD_IDT)]
 
     # Doors
@@ -133,7 +134,7 @@ class Tracer:
         self._points = []
         self._clock.stop()
         self._gates, self._far_gates, self._far_returns, self._descriptors = {}, set(), set(), set()
-        self._open, self._calls = {}, {}
+        self._open, self._calls, self._pages = {}, {}, {}
         self._post.forget()
 
     def _look_at_idt(self) -> None:
@@ -224,6 +225,7 @@ class Tracer:
         load another address space for a moment, to copy from it.
         """
         self._machine.step_over()
+        self._pages.clear()
         now = self._machine.registers()
         lane = self._running(now)
         if not self._made.events or lane != self._made.events[-1].process:
@@ -300,7 +302,7 @@ class Tracer:
         made.end, made.ending, made.messages = self._machine.instructions(), ending, self._post.messages
         made.gaps = [(start, min(stop, made.end)) for start, stop in made.gaps if start < made.end]
         made.serial = self._clock.lines(made.end)
-        if len(made.processes) == PROCESSES_MAX:
+        if self._crowded:
             made.notes.append(f"Only {PROCESSES_MAX} processes have a lane; what others did is in the last one.")
         if self._gates_left_out:
             made.notes.append("There are too many call gates to stop at: calls through most of them are not shown.")
@@ -338,7 +340,7 @@ class Tracer:
         return 0
 
     def _read(self, address: int, length: int, cr3: int) -> bytes:
-        """Memory, its pages looked up once for each address space: a look-up costs more than the rest of a stop."""
+        """Memory, its pages looked up once for each load of CR3: a look-up costs more than the rest of a stop."""
         page, offset = address & ~(PAGE_BYTES - 1), address % PAGE_BYTES
         if offset + length > PAGE_BYTES:
             return self._machine.read_virtual(address, length)
@@ -353,6 +355,7 @@ class Tracer:
         key = (pid, untrusted.name(name)) if pid else (0, "")
         if key not in self._lanes:
             if len(self._made.processes) == PROCESSES_MAX:
+                self._crowded = True
                 return PROCESSES_MAX - 1
             self._lanes[key] = len(self._made.processes)
             self._made.processes.append(Process(*key))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import re
+import struct
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -128,7 +129,7 @@ def test_the_middle_of_a_long_run_is_left_out(build: Build, tapes: Tapes, monkey
     assert made.serial[-1].text == machine.serial.decode().splitlines()[-1]
 
 
-LIDT, IRET, CR3, HANDLER, GATES = 0x100, 0x200, 0x300, 0x400, 0x1000
+LIDT, IRET, CR3, HANDLER, GATES, VARIABLE = 0x100, 0x200, 0x300, 0x400, 0x1000, 0x6000
 
 
 class Puppet:
@@ -215,7 +216,7 @@ class Puppet:
             raise SymbolMissing("there is none")
         pid, name = self.process
         return SimpleNamespace(
-            variable=lambda _: (0x6000, "pointer"),
+            variable=lambda _: (VARIABLE, "pointer"),
             target=lambda _: "process_t",
             size=lambda _: 4,
             decode=lambda *_: {"pid": pid, "name": name},
@@ -290,3 +291,31 @@ def test_names_of_functions_are_harmless_and_short() -> None:
     assert made.events[-1].kind is Kind.FAR_CALL
     for text in (made.events[-1].what, *(event.place for event in made.events)):
         assert 0 < len(text) < 1000 and not any(character in text for character in FORBIDDEN)
+
+
+def test_a_note_says_that_processes_have_no_lane_only_if_one_has_none() -> None:
+    """The kernel and 23 processes have lanes of their own."""
+    for count, told in ((tracer.PROCESSES_MAX - 1, False), (tracer.PROCESSES_MAX, True)):
+        machine = Puppet()
+        machine.words = {VARIABLE: struct.pack("<I", VARIABLE + 4)}
+        looking = machine.tracer(end=1_000_000)
+        machine.at(LIDT)
+        for pid in range(1, count + 1):
+            machine.process = pid, "p"
+            machine.at(HANDLER, IRET)
+        made = looking.finish("the end")
+        assert len(made.processes) == tracer.PROCESSES_MAX
+        assert any("have a lane" in note for note in made.notes) is told
+
+
+def test_where_a_page_lies_is_looked_up_again_after_a_load_of_cr3() -> None:
+    """The page directory of a process that has ended, and so the same CR3, may be another's now."""
+    machine = Puppet()
+    looking = machine.tracer(end=1_000_000)
+    machine.words = {0x5000: struct.pack("<3I", 0x111, 0x1B, 0), 0x9000: struct.pack("<3I", 0x222, 0x18, 0)}
+    machine.at(LIDT, HANDLER, IRET)
+    machine.frames = {0x5000: 0x9000}
+    machine.at(CR3, HANDLER)
+    made = looking.finish("the end")
+    entries = [event.ring for event in made.events if event.kind is Kind.ENTRY]
+    assert entries == [3, 0]
