@@ -26,6 +26,7 @@ from grader.machine.timeline import SYSTEM_CALL_VECTOR, Kind, Timeline, calls, s
 from grader.machine.tracer import Tracer
 from grader.paths import Project
 from grader.testing.boots import Boots
+from grader.testing.camera import _Camera
 from grader.tests.samples import ATTACK, FORBIDDEN
 
 GENERAL_PROTECTION = 13
@@ -227,11 +228,16 @@ class Puppet:
         raise SymbolMissing(name)
 
 
-def test_a_kernel_full_of_possible_doors_is_not_traced() -> None:
+def test_a_kernel_full_of_possible_doors_is_not_traced(request: pytest.FixtureRequest) -> None:
     """Each place costs time whenever a look begins: a hand-in's bytes cannot make the drawing take minutes."""
     assert tracer.untraceable(cast(Execution, Puppet(irets=100))) == ""
     why = tracer.untraceable(cast(Execution, Puppet(irets=150_000)))
     assert why.startswith("in 150,002 places the kernel's code has bytes that could be an IRET") and "2,000" in why
+
+    camera = _Camera(cast(Tapes, SimpleNamespace(tapes=[SimpleNamespace(end=1)])), MessageCalls(), request.node)
+    machine = Puppet(irets=150_000)
+    camera.booted(cast(Boots, SimpleNamespace(machines=[machine])), cast(Machine, machine))
+    assert camera.why_not == why and not machine.observers
 
 
 def test_of_call_gates_beyond_number_the_first_are_watched() -> None:
