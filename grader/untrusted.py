@@ -12,6 +12,9 @@ import re
 LINE_LIMIT = 400
 """Characters of one line that are shown; the rest is counted, not shown."""
 
+NAME_LIMIT = 32
+"""Characters of a name that are shown."""
+
 _BIDIRECTIONAL = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 _INVISIBLE = frozenset("\u00ad\u180e\u200b\u200c\u200d\u2028\u2029\u2060\ufeff")
 _CI_COMMAND = re.compile(r"##(?=[a-z]*\[)|::", re.IGNORECASE)
@@ -50,6 +53,11 @@ def plain(text: str | bytes) -> str:
     if text.isascii() and text.isprintable():
         return text
     return "".join(map(_visible, text))
+
+
+def name(text: str) -> str:
+    """What a hand-in calls something, made plain and cut: names in its files may have any length."""
+    return plain(text[:NAME_LIMIT])[:NAME_LIMIT]
 
 
 def excerpt(text: str | bytes, lines: int = 12) -> str:

@@ -11,6 +11,7 @@ import struct
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from grader import untrusted
 from grader.machine.faults import UnreadableMemory
 from grader.machine.inspection import Inspection
 from grader.machine.message_calls import MessageCalls
@@ -30,11 +31,11 @@ class CallBook:
         for table in tables:
             for value, name in table.types.enumerators():
                 if name.startswith(CALL_PREFIX):
-                    plain = name.removeprefix(CALL_PREFIX).lower()
-                    if plain not in _LEFT_OUT:
-                        self._names.setdefault(value, plain)
+                    call = untrusted.name(name.removeprefix(CALL_PREFIX).lower())
+                    if call not in _LEFT_OUT:
+                        self._names.setdefault(value, call)
                 elif name.startswith(ERROR_PREFIX) and value < 0:
-                    self.errors.setdefault(value, name)
+                    self.errors.setdefault(value, untrusted.name(name))
 
     def name(self, call: int) -> str:
         """`write`; `call 77` for a number without a name."""

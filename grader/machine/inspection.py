@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Iterable, Mapping
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -110,12 +111,14 @@ class Inspection:
         large = paging.large_pages_enabled(registers.cr4)
         return paging.walk(self.read_physical, registers.cr3 if cr3 is None else cr3, address, large_pages=large)
 
-    def mappings(self, cr3: int | None = None, start: int = 0, end: int = 1 << 32) -> list[PageMapping]:
-        """All mapped pages whose address lies in `start` to `end` (exclusive)."""
+    def mappings(
+        self, cr3: int | None = None, start: int = 0, end: int = 1 << 32, most: int | None = None
+    ) -> list[PageMapping]:
+        """All mapped pages, or so many, whose address lies in `start` to `end` (exclusive)."""
         registers = self.registers()
         large = paging.large_pages_enabled(registers.cr4)
         root = registers.cr3 if cr3 is None else cr3
-        return list(paging.mappings(self.read_physical, root, start, end, large_pages=large))
+        return list(islice(paging.mappings(self.read_physical, root, start, end, large_pages=large), most))
 
     # Descriptor tables
 

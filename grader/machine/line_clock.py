@@ -16,7 +16,8 @@ from grader.machine.timeline import Line
 LINES_MAX, LINE_LIMIT = 120, 200
 """Lines that are kept (the last ones), and characters of each."""
 
-_OUT_DX_AL = re.compile(rb"\xee")
+OUT_DX_AL = re.compile(rb"\xee")
+"""What could be the instruction that sends."""
 
 
 class LineClock:
@@ -32,7 +33,7 @@ class LineClock:
 
     def start(self) -> None:
         """Begin to watch."""
-        places = self._machine.symbols.code_places(_OUT_DX_AL) if self._sender is None else [self._sender]
+        places = self._machine.symbols.code_places(OUT_DX_AL) if self._sender is None else [self._sender]
         for place in places:
             self._watch(place)
 

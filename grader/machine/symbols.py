@@ -17,6 +17,7 @@ from bisect import bisect_right
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +36,7 @@ _PREFIXES = {
     "DW_TAG_union_type": "union ",
     "DW_TAG_enumeration_type": "enum ",
 }
+SECTIONS_MAX = 100  # of a file that are looked at, those for debugging included; ours have about twenty
 _LARGEST_FILE = 32 << 20
 _FARTHEST = 4096  # bytes after a label of assembly (which has no size) that still count as its
 
@@ -163,7 +165,7 @@ class SymbolTable:
         try:
             found = [
                 (section["sh_addr"], section["sh_addr"] + section["sh_size"], section.name)
-                for section in _elf(self._data).iter_sections()
+                for section in islice(_elf(self._data).iter_sections(), SECTIONS_MAX)
                 if section["sh_flags"] & _IN_MEMORY and section["sh_size"]
             ]
         except Exception:  # whatever a hand-in's file makes the reader stumble over

@@ -24,7 +24,7 @@ from grader.machine.diagnosis import PAGE_FAULT, error_code_in_words
 from grader.machine.execution import Execution, PointGuard
 from grader.machine.faults import UnreadableMemory
 from grader.machine.inspection import Inspection
-from grader.machine.line_clock import LineClock
+from grader.machine.line_clock import OUT_DX_AL, LineClock
 from grader.machine.message_calls import MessageCalls
 from grader.machine.paging import PAGE_BYTES
 from grader.machine.registers import Registers
@@ -43,8 +43,8 @@ FIRST_EVENTS = 150
 """Events at the beginning of a run that are kept."""
 
 LATER_EVENTS, AIMED_AT, LATER_TRIES = 450, 300, 3
-"""Events before the end that are kept at most. The place from which on there are about `AIMED_AT` is estimated from how
-close together the last events were; when the estimate was too early by far, it is made again that often.
+"""Events that are kept at most of each try to see the end, and tries. The place from which on there are about
+`AIMED_AT` is estimated from how close together the last events were; when that was too early by far, the next is made.
 """
 
 MAPS_MAX = 8
@@ -53,6 +53,14 @@ MAPS_MAX = 8
 PROCESSES_MAX = 24
 """Processes that get a lane of their own."""
 
+PLACE_LIMIT = 100
+"""Characters of where an event happened, in words: names of functions may have any length."""
+
+PLACES_MAX = 2000
+"""Places that are stopped at. A kernel has about a hundred, and each costs a millisecond whenever a look begins: a
+hand-in that has many more, by mistake or on purpose, must not hold up its grading.
+"""
+
 _IRET = re.compile(rb"\xcf")
 _LOAD_CR3 = re.compile(rb"\x0f\x22[\xd8-\xdf]")
 _LOAD_IDT = re.compile(rb"\x0f\x01[\x18-\x1f\x58-\x5f\x98-\x9f]")
@@ -60,6 +68,7 @@ _WITH_ERROR_CODE = frozenset((8, 10, 11, 12, 13, 14, 17, 21))  # the processor p
 _CALL_GATE = 12
 _DENSITY_OVER = 100  # events from which the distance between events is estimated
 _FAULTS = range(32)
+_FOR_EVER = 1 << 64
 
 Jump = Callable[[int, Callable[[], None]], None]
 """Asks that a function be called when the run has come to that count of instructions."""
@@ -90,10 +99,13 @@ class Tracer:
         self._maps_left = MAPS_MAX
         self.memory: AddressSpace | None = None
         """What was mapped when the last page fault came."""
-        self._pages: dict[tuple[int, int], int] = {}  # (CR3, virtual page): physical
+        self._pages: dict[tuple[int, int], int] = {}  # (CR3, virtual page): physical, since CR3 was loaded last
         self._left = FIRST_EVENTS
+        """Events that are still to be kept before something is left out; 0 while nobody looks."""
         self._tries = LATER_TRIES
         self._looking = False
+        self._gates_left_out = False
+        self._crowded = False
         self._lidt = [machine.observe(place, self._loads_idt) for place in _places(machine, _LOAD_IDT)]
 
     # Doors
@@ -122,7 +134,7 @@ class Tracer:
         self._points = []
         self._clock.stop()
         self._gates, self._far_gates, self._far_returns, self._descriptors = {}, set(), set(), set()
-        self._open, self._calls = {}, {}
+        self._open, self._calls, self._pages = {}, {}, {}
         self._post.forget()
 
     def _look_at_idt(self) -> None:
@@ -145,9 +157,13 @@ class Tracer:
         with contextlib.suppress(UnreadableMemory):
             for entry in self._machine.ldt():
                 target = getattr(entry, "offset", 0)
-                if entry.present and entry.type == _CALL_GATE and target and target not in self._far_gates:
-                    self._far_gates.add(target)
-                    self._points.append(self._machine.observe(target, self._at(target, self._called_far)))
+                if not entry.present or entry.type != _CALL_GATE or not target or target in self._far_gates:
+                    continue
+                if len(self._points) >= PLACES_MAX:
+                    self._gates_left_out = True
+                    return
+                self._far_gates.add(target)
+                self._points.append(self._machine.observe(target, self._at(target, self._called_far)))
 
     @staticmethod
     def _at(address: int, seen: Callable[[int], None]) -> Callable[[], None]:
@@ -201,13 +217,15 @@ class Tracer:
         self._add(Kind.RETURN, lane, cs & 3, what, begun=begun, place=place, failed=failed)
         if name:
             self._post.result(self._machine.instructions(), lane, name, arguments, failed=failed)
-        self._look_at_call_gates(now)
+        if self._looking:
+            self._look_at_call_gates(now)
 
     def _loading_cr3(self) -> None:
         """Before a load of CR3: let it be executed, and see whether another process runs. It need not: a kernel may
         load another address space for a moment, to copy from it.
         """
         self._machine.step_over()
+        self._pages.clear()
         now = self._machine.registers()
         lane = self._running(now)
         if not self._made.events or lane != self._made.events[-1].process:
@@ -218,7 +236,7 @@ class Tracer:
         now = self._machine.registers()
         eip, cs = self._words(now, 2)
         lane = self._running(now)
-        what = self._table_of(lane).place(address).function or "far call"
+        what = untrusted.name(self._table_of(lane).place(address).function) or "far call"
         details = f"eax={now.eax:#x} ebx={now.ebx:#x} ecx={now.ecx:#x} edx={now.edx:#x}"
         place = self._add(Kind.FAR_CALL, lane, now.cpl, what, details=details, place=self._place(lane, cs & 3, eip))
         if place is None:
@@ -259,15 +277,21 @@ class Tracer:
         distance = (recent[-1].at - recent[0].at) / len(recent)
         if self._jump is None or self._end is None or not self._tries:
             self._look_away()
-            self._made.gaps.append((now, -1))
+            self._made.gaps.append((now, _FOR_EVER))
             return
         self._tries -= 1
-        self._left = LATER_EVENTS
         moment = self._end - int(distance * AIMED_AT)
         if moment > now:
             self._look_away()
             self._made.gaps.append((now, moment))
-            self._jump(moment, self._look)
+            self._jump(moment, self._look_again)
+        else:
+            self._left = LATER_EVENTS
+
+    def _look_again(self) -> None:
+        """The gap is over."""
+        self._left = LATER_EVENTS
+        self._look()
 
     def finish(self, ending: str) -> Timeline:
         """Stop looking. Returns what was seen up to where the machine is now, which is where its run ended."""
@@ -276,11 +300,12 @@ class Tracer:
             point.remove()
         made = self._made
         made.end, made.ending, made.messages = self._machine.instructions(), ending, self._post.messages
-        made.gaps = [(start, stop if stop >= 0 else made.end) for start, stop in made.gaps]
-        made.gaps = [gap for gap in made.gaps if gap[0] < min(gap[1], made.end)]
+        made.gaps = [(start, min(stop, made.end)) for start, stop in made.gaps if start < made.end]
         made.serial = self._clock.lines(made.end)
-        if len(made.processes) == PROCESSES_MAX:
+        if self._crowded:
             made.notes.append(f"Only {PROCESSES_MAX} processes have a lane; what others did is in the last one.")
+        if self._gates_left_out:
+            made.notes.append("There are too many call gates to stop at: calls through most of them are not shown.")
         return made
 
     # Looking
@@ -315,7 +340,7 @@ class Tracer:
         return 0
 
     def _read(self, address: int, length: int, cr3: int) -> bytes:
-        """Memory, its pages looked up once for each address space: a look-up costs more than the rest of a stop."""
+        """Memory, its pages looked up once for each load of CR3: a look-up costs more than the rest of a stop."""
         page, offset = address & ~(PAGE_BYTES - 1), address % PAGE_BYTES
         if offset + length > PAGE_BYTES:
             return self._machine.read_virtual(address, length)
@@ -327,9 +352,10 @@ class Tracer:
         return self._machine.read_physical(self._pages[cr3, page] + offset, length)
 
     def _lane(self, pid: int, name: str) -> int:
-        key = (pid, untrusted.plain(name)[:32]) if pid else (0, "")
+        key = (pid, untrusted.name(name)) if pid else (0, "")
         if key not in self._lanes:
             if len(self._made.processes) == PROCESSES_MAX:
+                self._crowded = True
                 return PROCESSES_MAX - 1
             self._lanes[key] = len(self._made.processes)
             self._made.processes.append(Process(*key))
@@ -343,7 +369,18 @@ class Tracer:
     def _place(self, lane: int, ring: int, eip: int) -> str:
         """Function and line, by the symbols of the program whose name the process has."""
         table = self._machine.symbols if ring == 0 else self._table_of(lane)
-        return untrusted.plain(str(table.place(eip)))
+        return untrusted.plain(str(table.place(eip))[:PLACE_LIMIT])
+
+
+def untraceable(machine: Inspection) -> str:
+    """Why nobody can look over this machine's shoulder, in words; empty when one can."""
+    count = sum(len(_places(machine, pattern)) for pattern in (_IRET, _LOAD_CR3, _LOAD_IDT, OUT_DX_AL))
+    if count <= PLACES_MAX:
+        return ""
+    return (
+        f"in {count:,} places the kernel's code has bytes that could be an IRET, a load of CR3 or IDT, or an OUT, "
+        f"and a run is stopped at no more than {PLACES_MAX:,}."
+    )
 
 
 def _places(machine: Inspection, pattern: re.Pattern[bytes]) -> list[int]:

@@ -1,7 +1,8 @@
 """An address space as SVG: its regions from the highest address down, with their rights and what lies there.
 
 Rights are words and patterns, never colour alone. Where nothing is mapped there is a dotted line; an address that
-matters (the one a page fault was about) has an arrow to its region, or to the hole that it lies in.
+matters (the one a page fault was about) has an arrow to its region, or to the hole that it lies in. What is not shown
+has a place of its own.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from xml.sax.saxutils import escape
 
-from grader.machine.address_space import AddressSpace, Mark, Region
+from grader.machine.address_space import AddressSpace, Cut, Mark, Region
 
 WIDTH, ROW, HOLE, MARK_ROW = 376, 30, 16, 22
 _LEFT, _BOX, _STRIP = 74, 176, 34
@@ -17,11 +18,11 @@ _LEFT, _BOX, _STRIP = 74, 176, 34
 
 @dataclass(frozen=True)
 class _Place:
-    """A stretch of addresses on the picture: a region, or a hole between two."""
+    """A stretch of addresses on the picture: a region, what is not shown, or a hole between two."""
 
     start: int
     end: int
-    region: Region | None
+    holds: Region | Cut | None
 
 
 def draw(space: AddressSpace, name: str) -> str:
@@ -29,10 +30,16 @@ def draw(space: AddressSpace, name: str) -> str:
     parts, y = [], 8.0
     for place in _places(space):
         marks = [mark for mark in space.marks if place.start <= mark.address < place.end]
-        height = (ROW if place.region else HOLE) + MARK_ROW * len(marks)
-        parts += _region(place.region, y, height, name) if place.region else _hole(y, height)
+        height = (ROW if place.holds else HOLE) + MARK_ROW * len(marks)
+        match place.holds:
+            case Region() as region:
+                parts += _region(region, y, height, name)
+            case Cut() as cut:
+                parts += _cut(cut, y, height)
+            case None:
+                parts += _hole(y, height)
         for number, mark in enumerate(sorted(marks, key=lambda mark: -mark.address)):
-            parts += _mark(mark, y + height - MARK_ROW * (len(marks) - number) + 4, place.region is not None)
+            parts += _mark(mark, y + height - MARK_ROW * (len(marks) - number) + 4, place.holds is not None)
         y += height
     height = round(y + 8)
     size = f'width="{WIDTH}" height="{height}" viewBox="0 0 {WIDTH} {height}"'
@@ -40,13 +47,14 @@ def draw(space: AddressSpace, name: str) -> str:
 
 
 def _places(space: AddressSpace) -> list[_Place]:
-    """Regions and the holes between them, the highest first."""
+    """Regions, cuts and the holes between them, the highest first."""
+    parts: list[Region | Cut] = [*space.regions, *space.cuts]
     places, free = [], 0
-    for region in space.regions:
-        if region.start > free:
-            places.append(_Place(free, region.start, None))
-        places.append(_Place(region.start, region.end, region))
-        free = region.end
+    for part in sorted(parts, key=lambda part: part.start):
+        if part.start > free:
+            places.append(_Place(free, part.start, None))
+        places.append(_Place(part.start, part.end, part))
+        free = part.end
     if free < 1 << 32:
         places.append(_Place(free, 1 << 32, None))
     return places[::-1]
@@ -75,6 +83,14 @@ def _region(region: Region, y: float, height: float, name: str) -> list[str]:
         f'<text class="small" x="{_LEFT + _BOX + 8}" y="{y + 26:g}">{region.size}</text></g>',
     ]
     return parts
+
+
+def _cut(cut: Cut, y: float, height: float) -> list[str]:
+    box = f'x="{_LEFT}" y="{y:g}" width="{_BOX}" height="{height:g}"'
+    return [
+        f'<g><title>{cut.start:#010x} to {cut.end:#010x}: {cut.what}</title><rect class="cut" {box}/>'
+        f'<text class="small" x="{_LEFT + 8}" y="{y + 19:g}">{cut.what}</text></g>'
+    ]
 
 
 def _hole(y: float, height: float) -> list[str]:

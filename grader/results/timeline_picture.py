@@ -183,7 +183,7 @@ def _backgrounds(lanes: list[Lane], width: int, bottom: int, timeline: Timeline)
         place = f'x="0" y="{lane.top - 3}" width="{width}" height="{lane.bottom - lane.top + 6}"'
         parts.append(f'<rect class="lane" {place} data-full=""/>')
     if timeline.serial:
-        parts.append(f'<path class="rule" d="M0 {bottom}H{width}" data-full=""/>')
+        parts.append(f'<rect class="rule" x="0" y="{bottom}" width="{width}" height="1" data-full=""/>')
     return parts
 
 

@@ -19,7 +19,7 @@ from grader.machine.address_space import AddressSpace
 from grader.machine.message_calls import MessageCalls
 from grader.machine.tape import Tapes
 from grader.machine.timeline import Timeline
-from grader.machine.tracer import Tracer
+from grader.machine.tracer import Tracer, untraceable
 from grader.machine.witness import Witness
 from grader.testing import plugin, worker
 from grader.testing.message import sentence
@@ -56,6 +56,8 @@ def taken(item: pytest.Item, setting: Setting, messages: MessageCalls) -> Pictur
         camera = _Camera(recording.tapes, messages, item)
         played = recording.play(item, replace(setting, on_boot=camera.booted, on_failure=camera.failed))
         if camera.timeline is None:
+            if camera.why_not:
+                return Pictures(None, camera.memory, f"There is no timeline: {camera.why_not}")
             return Pictures(note=f"There is no timeline: {_why_not(played, 'when its recording was played')}")
         other = played.message != recording.outcome.message
     note = f"When its recording was played, the test failed otherwise: {played.message}" if other else ""
@@ -76,6 +78,8 @@ class _Camera:
     def __init__(self, tapes: Tapes | None, messages: MessageCalls, item: pytest.Item) -> None:
         self.timeline: Timeline | None = None
         self.memory: AddressSpace | None = None
+        self.why_not = ""
+        """Why the run is not traced, in words."""
         self._tapes = tapes
         self._messages = messages
         requirement = plugin.requirement_of(item)
@@ -86,7 +90,9 @@ class _Camera:
         """A machine has been started: if it is the last one, look over its shoulder from now on."""
         tapes = self._tapes.tapes if self._tapes else []
         if len(boots.machines) == len(tapes):
-            self._tracer = Tracer(machine, self._messages, end=tapes[-1].end, jump=machine.at_moment)
+            self.why_not = untraceable(machine)
+            if not self.why_not:
+                self._tracer = Tracer(machine, self._messages, end=tapes[-1].end, jump=machine.at_moment)
 
     def failed(self, boots: Boots, failure: BaseException) -> None:
         """The test failed, and its machines still live."""

@@ -107,6 +107,7 @@ def explore(
             exploration.came(number, done[1])
             yield exploration
         if time.monotonic() > end:
+            pool.cancel()  # so that who uses the pool next does not get what comes of these
             for exploration in explorations:
                 exploration.give_up(f"its schedules were not through after {seconds:.0f} s")
                 yield exploration

@@ -41,7 +41,7 @@ GRADING_SECONDS_MAX = 1200.0
 
 
 DRAWING_SECONDS_MAX = 180.0
-"""Pictures are no verdicts: what is not drawn after so long stays without."""
+"""Pictures are no verdicts: what is not drawn after so long stays without, and says so."""
 
 SCHEDULES_IN_LIMIT = 50
 """Schedules of all tests that the same limit holds for once more."""
@@ -205,6 +205,7 @@ def _once(
         if done is not None:
             outcomes[done[0].test] = done[1]
         elif time.monotonic() > end:
+            pool.cancel()  # so that what comes of them later is not taken for something else
             late = f"grading took more than {GRADING_SECONDS_MAX:.0f} s"
             outcomes |= {
                 known.name: ungradable(known.name, late) for known in requirements if known.name not in outcomes
@@ -231,13 +232,20 @@ def _draw(lab: Lab, setting: Setting, pool: Pool, progress: Progress, grading: G
         if done is None:
             continue
         drawn = done[1].pictures or pictures.Pictures(note=f"There is no timeline: {done[1].message}")
-        grading.tests = [
-            replace(test, outcome=replace(test.outcome, pictures=drawn))
-            if test.requirement.name == done[0].test
-            else test
-            for test in grading.tests
-        ]
+        _add(grading, done[0].test, drawn)
+        del wanted[done[0].test]
         progress.step()
+    for name in wanted:
+        late = f"it was not drawn within the {DRAWING_SECONDS_MAX:.0f} s that all of them may take together."
+        _add(grading, name, pictures.Pictures(note=f"There is no timeline: {late}"))
+
+
+def _add(grading: Grading, name: str, drawn: pictures.Pictures) -> None:
+    """Give the test of that name its pictures."""
+    grading.tests = [
+        replace(test, outcome=replace(test.outcome, pictures=drawn)) if test.requirement.name == name else test
+        for test in grading.tests
+    ]
 
 
 def check_schedules(every: Iterable[Requirement], chosen: Sequence[Requirement], request: Request) -> None:

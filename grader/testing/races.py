@@ -2,7 +2,7 @@
 
 A race is a mutant with `schedules = N`: it passes every test in the ordinary run, and within N schedules each test that
 it names fails. (Others may fail too, now and then: that is the nature of races.) The schedule that a test failed under
-is run once more, and must be the same run to the instruction.
+is run once more, and must be the same run to the instruction. What was ungradable is told as that, and not repeated.
 """
 
 from __future__ import annotations
@@ -46,9 +46,10 @@ class Schedules:
             self.outcomes[exploration.test] = exploration.outcome
             yield
         for exploration in explorations:
-            if exploration.failure is not None:
-                self.failures[exploration.test] = [exploration.failure]
-                again = replace(setting, schedule=exploration.failure.schedule)
+            failure = exploration.failure
+            if failure is not None and failure.verdict is Verdict.FAILED:
+                self.failures[exploration.test] = [failure]
+                again = replace(setting, schedule=failure.schedule)
                 pool.submit(Job(exploration.test, again.to_dict()))
         while pool.outstanding:
             done = pool.next(1.0)

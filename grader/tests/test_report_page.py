@@ -156,6 +156,9 @@ def test_everything_can_be_done_by_keyboard(browser: Browser, report: Path) -> N
         page.keyboard.press("+")
         larger = drawing.bounding_box()
         assert larger is not None and larger["width"] > usual["width"] * 1.4
+        for background in drawing.locator("[data-full]").all():
+            box = background.bounding_box()
+            assert box is not None and box["width"] > usual["width"] * 1.4
         page.keyboard.press("0")
         whole = drawing.bounding_box()
         assert whole is not None and whole["width"] <= first.locator(".scroller").evaluate("(part) => part.clientWidth")

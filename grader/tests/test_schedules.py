@@ -8,10 +8,11 @@ import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
+from grader.builds.build import Build
 from grader.faults import WrongUse
 from grader.machine import Machine
 from grader.machine.control import INSTRUCTIONS_PER_SECOND
@@ -19,10 +20,13 @@ from grader.machine.faults import NotOnThisMachine
 from grader.machine.preemption import CLOCK_HZ, Pattern
 from grader.machine.witness import Witness
 from grader.paths import Project
-from grader.testing import schedules
-from grader.testing.exploration import Exploration
+from grader.testing import grading, schedules
+from grader.testing.exploration import Exploration, explore
 from grader.testing.plugin import graded
-from grader.testing.verdict import Outcome, Verdict
+from grader.testing.pool import Job, Pool
+from grader.testing.races import Schedules
+from grader.testing.setting import Setting
+from grader.testing.verdict import Outcome, Requirement, Verdict
 from grader.testing.witnesses import lacking
 from grader.tests.boot_sectors import boot_sector
 
@@ -176,6 +180,63 @@ def test_what_takes_too_long_is_nobodys_failure() -> None:
     exploration.give_up("its schedules were not through after 1200 s")
     assert exploration.outcome.verdict is Verdict.UNGRADABLE
     assert "not through" in exploration.outcome.message
+
+
+class Ready:
+    """A pool whose one worker is done at once with whatever it is given, if it is ever done."""
+
+    workers = 1
+
+    def __init__(self, outcome: Outcome | None) -> None:
+        self.jobs: list[Job] = []
+        self._outcome = outcome
+
+    @property
+    def outstanding(self) -> int:
+        """Jobs of which nobody has heard yet."""
+        return len(self.jobs)
+
+    def submit(self, job: Job) -> None:
+        """Queue it."""
+        self.jobs.append(job)
+
+    def cancel(self) -> None:
+        """Forget them all."""
+        self.jobs.clear()
+
+    def next(self, timeout: float) -> tuple[Job, Outcome] | None:
+        """The first of them."""
+        return (self.jobs.pop(0), self._outcome) if self._outcome is not None else None
+
+
+NOWHERE = Path("/nowhere")
+SETTING = Setting(Build(NOWHERE, NOWHERE, NOWHERE, NOWHERE, NOWHERE, {}, {}), "seed")
+
+
+@pytest.mark.parametrize("outcome", [PASS, None])
+def test_who_gives_up_leaves_no_run_behind(outcome: Outcome | None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The pool is used again, for drawings: what came of a run would be taken for one."""
+    pool = Ready(outcome)
+    exploration = Exploration("test_a", PASS, ["aaaa", "bbbb", "cccc"])
+    assert list(explore(cast(Pool, pool), [exploration], SETTING, 0)) and not pool.jobs
+    assert exploration.outcome.verdict is Verdict.UNGRADABLE
+
+    monkeypatch.setattr(grading, "GRADING_SECONDS_MAX", 0.0)
+    outcomes: dict[str, Outcome] = {}
+    pool = Ready(None)
+    grading._once(cast(Pool, pool), [Requirement("test_a", 1, 5, "it holds")], SETTING, outcomes, lambda: None)
+    assert outcomes["test_a"].verdict is Verdict.UNGRADABLE and not pool.jobs
+
+
+@pytest.mark.parametrize(("verdict", "runs"), [(Verdict.FAILED, 2), (Verdict.UNGRADABLE, 0)])
+def test_failures_alone_are_run_once_more(verdict: Verdict, runs: int) -> None:
+    """A run that was ungradable has no schedule to run again, and says only that."""
+    outcome = replace(FAIL, verdict=verdict, schedule="aaaa" if verdict is Verdict.FAILED else "")
+    proof = Schedules()
+    list(proof.run(cast(Pool, Ready(outcome)), [Exploration("test_a", PASS, ["aaaa"])], SETTING))
+    assert len(proof.failures.get("test_a", [])) == runs
+    (problem,) = proof.problems()
+    assert problem.startswith(f"test_a must pass under every schedule, but it is {verdict}")
 
 
 def lab(*words: str) -> subprocess.CompletedProcess[str]:

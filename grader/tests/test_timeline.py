@@ -2,19 +2,36 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import re
 import struct
 import xml.etree.ElementTree as ElementTree
-from typing import Any
+from dataclasses import replace
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 
-from grader.machine.address_space import AddressSpace, merged
-from grader.machine.calls import Post
+from grader.machine.address_space import (
+    KERNEL_HALF,
+    NAMES_MAX,
+    PAGES_MAX,
+    REGIONS_MAX,
+    AddressSpace,
+    Cut,
+    Mark,
+    Region,
+    merged,
+    seen_in,
+    shown,
+)
+from grader.machine.calls import CallBook, Post
+from grader.machine.faults import NotAsRequired
 from grader.machine.inspection import Inspection
 from grader.machine.message_calls import MessageCalls
 from grader.machine.paging import Mapping
+from grader.machine.symbols import SymbolTable
 from grader.machine.timeline import (
     Event,
     Kind,
@@ -26,10 +43,11 @@ from grader.machine.timeline import (
     spans,
     vector_name,
 )
-from grader.results import memory_picture, result, timeline_picture, timeline_words
-from grader.testing.pictures import FAILURES_OF_A_STAGE, chosen
+from grader.results import html, memory_picture, result, timeline_picture, timeline_words
+from grader.testing.pictures import FAILURES_OF_A_STAGE, Pictures, chosen
+from grader.testing.verdict import Graded
 from grader.tests.samples import ATTACK, FORBIDDEN, address_space, drawn, failed, grading, passed, timeline
-from grader.untrusted import plain
+from grader.untrusted import NAME_LIMIT, plain
 
 
 def small() -> Timeline:
@@ -207,6 +225,10 @@ def test_pages_become_regions() -> None:
         (0xBFFFD000, "4 KB", "stack", "user, writable"),
         (0xC0000000, "8 KB", "kernel", "supervisor, writable"),
     ]
+    overlapping = [(0x10000000, 0x10001000 + number, f".{number}") for number in range(NAMES_MAX + 3)]
+    first, second, *_ = merged(pages, overlapping)
+    assert first.what == ", ".join(f".{number}" for number in range(NAMES_MAX))
+    assert (second.start, second.what) == (0x10001000, ", ".join(f".{number}" for number in range(1, NAMES_MAX + 1)))
 
 
 def test_the_map_marks_the_address_of_a_fault_in_its_hole() -> None:
@@ -217,6 +239,96 @@ def test_the_map_marks_the_address_of_a_fault_in_its_hole() -> None:
     order = [words.index(address) for address in ("c0000000", "a0000000", "20000000", "10000000")]
     assert order == sorted(order)
     assert AddressSpace.from_dict(address_space().to_dict()) == address_space()
+
+
+def regions(count: int, *, apart: int = 0x1000) -> list[Region]:
+    """So many pages, each a region of its own, from 0 up."""
+    return [Region(start, start + 0x1000, bool(start & apart), True, "x") for start in range(0, count * apart, apart)]
+
+
+def test_what_is_left_out_of_the_map_is_no_hole() -> None:
+    """Of many regions those are kept that the marks lie in, and what is not shown has a place that says so; a mark
+    between two regions is in a hole.
+    """
+    marks = [Mark(0x1E004, "last page fault (CR2)", fault=True)]
+    kept, cuts = shown(regions(60), marks)
+    assert len(kept) == REGIONS_MAX + 1 and kept[20].start == 0x1E000
+    assert cuts == [Cut(0x14000, 0x1E000, 10), Cut(0x1F000, 0x28000, 9)]
+    space = AddressSpace(0x1000, "p (1)", 0, "now", kept, marks, cuts)
+    assert AddressSpace.from_dict(json.loads(json.dumps(space.to_dict()))) == space and space.left_out == 19
+    words = [part.text for part in ElementTree.fromstring(memory_picture.draw(space, "m")).iter() if part.text]
+    order = ["00028000", "9 regions left out", "0001e000", "0001e004", "10 regions left out", "00013000"]
+    places = [words.index(word) for word in order]
+    assert places == sorted(places)
+    page = html.to_html(grading(with_memory(space)))
+    assert "There are too many regions to show all." in page and "<td>9 regions left out</td>" in page
+
+    kept, cuts = shown(regions(60, apart=0x2000), [Mark(0x3D004, "last page fault (CR2)", fault=True)])
+    assert len(kept) == REGIONS_MAX and [cut.regions for cut in cuts] == [11, 9]
+    assert cuts[0].end == 0x3D000 and cuts[1].start == 0x3E000
+
+
+def with_memory(space: AddressSpace) -> Graded:
+    """A failure with that address space."""
+    test = failed("test_b")
+    return replace(test, outcome=replace(test.outcome, pictures=Pictures(None, space)))
+
+
+class Mapped(Inspection):
+    """A machine whose one page table, entered everywhere, maps pages of alternating rights."""
+
+    def __init__(self) -> None:
+        self.read = 0
+        self.symbols = SymbolTable.empty()
+
+    def registers(self) -> Any:
+        """Paging is on."""
+        return SimpleNamespace(paging=True, cr0=1 << 31, cr3=0x1000, cr4=0, cr2=0xB0000000, cpl=3, esp=0x7000)
+
+    def read_physical(self, address: int, length: int) -> bytes:
+        """The directory, whose entries are all the same, or the page table."""
+        self.read += 1
+        return struct.pack("<1024I", *([0x2007] * 1024 if address == 0x1000 else [5, 7] * 512))
+
+    def running_process(self) -> tuple[int, str]:
+        """The kernel."""
+        return 0, ""
+
+    def table(self, program: str | None = None) -> SymbolTable:
+        """It has no programs."""
+        raise NotAsRequired("there are none")
+
+    def instructions(self) -> int:
+        """So many since power-on."""
+        return 5
+
+
+def test_of_pages_beyond_number_the_first_of_each_half_are_looked_at() -> None:
+    """A kernel may map four gigabytes a page at a time; that there is more is said, also of a fault there."""
+    machine = Mapped()
+    space = seen_in(machine, "now")
+    assert space is not None and machine.read <= 2 * (PAGES_MAX // 1024 + 2)
+    unseen = [cut for cut in space.cuts if not cut.regions]
+    assert unseen == [Cut(PAGES_MAX << 12, KERNEL_HALF), Cut(KERNEL_HALF + (PAGES_MAX << 12), 1 << 32)]
+    assert space.left_out + len(space.regions) == 2 * PAGES_MAX
+    parts = sorted([*((part.start, part.end) for part in space.regions), *((cut.start, cut.end) for cut in space.cuts)])
+    assert all(before[1] <= after[0] for before, after in itertools.pairwise(parts))
+    page = html.to_html(grading(with_memory(space)))
+    assert "not all were looked at" in page and "<td>not looked at</td>" in page
+
+
+def test_names_in_a_hand_ins_files_are_harmless_and_short() -> None:
+    """Its sections and enumerators may be called anything, at any length."""
+    hostile = f"{ATTACK}{'A' * 100_000}"
+    machine = Mapped()
+    cast(Any, machine).symbols = SimpleNamespace(sections=lambda: [(0, 0x1000, hostile)])
+    space = seen_in(machine, "now")
+    enumerators = [(1, f"SYSTEM_CALL_{hostile}"), (-2, f"E_{hostile}"), (3, "SYSTEM_CALL_write")]
+    table = SimpleNamespace(types=SimpleNamespace(enumerators=lambda: enumerators))
+    book = CallBook([cast(SymbolTable, table)])
+    assert space is not None and book.name(3) == "write"
+    for name in (space.regions[0].what, book.name(1), book.errors[-2]):
+        assert 0 < len(name) <= NAME_LIMIT and not any(character in name for character in FORBIDDEN)
 
 
 def test_a_labs_message_calls_go_to_the_worker() -> None:

@@ -15,9 +15,7 @@ for (const figure of document.querySelectorAll(".timeline")) {
   function place() {
     due = false;
     drawing.setAttribute("width", Math.round(size * zoom));
-    for (const part of drawing.querySelectorAll("[data-full]")) {
-      if (part.tagName === "rect") part.setAttribute("width", Math.round(size * zoom));
-    }
+    for (const part of drawing.querySelectorAll("[data-full]")) part.setAttribute("width", Math.round(size * zoom));
     for (const part of moved) {
       const x = part.dataset.x * zoom;
       if (part.tagName === "g") part.setAttribute("transform", `translate(${x} 0)`);
