@@ -358,6 +358,18 @@ class Forward(gdb.Command):
         gdb.execute(f"monitor replay_break {end}", to_string=True)
 
 
+class Connected(gdb.Command):
+    """Leaves GDB, if Ctrl-C kept it from its machine: there is nothing to be seen then."""
+
+    def __init__(self) -> None:
+        super().__init__("kernelist-connected", gdb.COMMAND_RUNNING)
+
+    def invoke(self, _argument: str, _from_tty: bool) -> None:
+        """End with the status that ./lab knows (interactive/debugging.py)."""
+        if not gdb.selected_inferior().threads():
+            gdb.execute("quit 130")
+
+
 def announce_recording() -> None:
     """Of a machine that plays a recording, say how far back it goes, and guard its end."""
     moments = snapshots()
@@ -375,6 +387,6 @@ def symbol_at(address: int) -> str:
     return "" if said.startswith("No symbol") else f"<{said.split(' in section')[0]}>"
 
 
-for command in (Kernelist, Processes, Walk, Mappings, Gdt, Idt, Tss, Ring, Descriptors, WhoWrote, Forward):
+for command in (Kernelist, Processes, Walk, Mappings, Gdt, Idt, Tss, Ring, Descriptors, WhoWrote, Forward, Connected):
     command()
 announce_recording()

@@ -37,6 +37,8 @@ from grader.testing.verdict import Outcome, Verdict
 
 START = "kernel_main"
 
+NOT_CONNECTED = 130
+"""GDB's status when Ctrl-C came before it had the machine (gdb/commands.py)."""
 
 COMMANDS = Path(__file__).resolve().parent.parent / "gdb" / "commands.py"
 
@@ -76,7 +78,8 @@ def debug(lab: Lab, build: Build, sandbox: Sandbox, wanted: Wanted, seed: str) -
     os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
     tests = lab.folder / "tests"
     sys.path.insert(0, str(tests))
-    pytest.main(worker.pytest_arguments(tests), plugins=[debugger])
+    if pytest.main(worker.pytest_arguments(tests), plugins=[debugger]) == pytest.ExitCode.INTERRUPTED:
+        raise KeyboardInterrupt
     if debugger.fault is not None:
         raise debugger.fault
     outcome = debugger.outcome
@@ -214,7 +217,7 @@ def _at_end(build: Build, sandbox: Sandbox, wanted: Wanted, seed: str) -> int:
             with Boots(build, seed=seed, test="debug", sandbox=sandbox, tapes=tapes) as boot:
                 machine = boot(None, first=wanted.program, guest_seconds=30)
                 with pytest.raises(MachineStopped) as stopped:
-                    machine.run()
+                    machine.run(lambda: "the kernel neither panicked nor reset the machine")
                 if tapes.playing:
                     print(f"\n{stopped.value}")
                     give_away(machine, build, wanted.editor)
@@ -249,13 +252,15 @@ def open_gdb(machine: Machine, build: Build) -> None:
     with Handover(machine, None if machine.plays else _show) as door:
         before = signal.signal(signal.SIGINT, signal.SIG_IGN)
         try:
-            subprocess.run(
+            done = subprocess.run(
                 [program, *gdb_arguments(machine, build, door.path)],
                 check=False,
                 preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
             )
         finally:
             signal.signal(signal.SIGINT, before)
+    if done.returncode == NOT_CONNECTED:
+        raise KeyboardInterrupt
 
 
 def gdb_arguments(machine: Machine, build: Build, socket: Path) -> list[str]:
@@ -273,7 +278,7 @@ def gdb_arguments(machine: Machine, build: Build, socket: Path) -> list[str]:
         commands.append(f"add-symbol-file {shlex.quote(str(program))}")
     words = [word for command in commands for word in ("-ex", command)]
     hint = "echo Type `kernelist` for its commands, `quit` to leave.\\n\n"
-    return ["-q", str(build.kernel_elf), *words, "-x", str(COMMANDS), "-ex", hint]
+    return ["-q", str(build.kernel_elf), *words, "-x", str(COMMANDS), "-ex", "kernelist-connected", "-ex", hint]
 
 
 def _program_of(machine: Machine, build: Build) -> Path | None:

@@ -241,9 +241,9 @@ class Execution(Inspection):
 
     # Until something happens
 
-    def run(self, awaited: str = "a breakpoint") -> Stop:
-        """Run until a breakpoint or watchpoint: `awaited`, in a message. Raises MachineStopped when the guest stops
-        otherwise.
+    def run(self, awaited: Awaited = "a breakpoint") -> Stop:
+        """Run until a breakpoint or watchpoint: `awaited`, in a message (or what makes a clause of its own). Raises
+        MachineStopped when the guest stops otherwise.
         """
         stop = self._go(awaited)
         assert stop is not None

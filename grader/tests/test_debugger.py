@@ -79,3 +79,11 @@ def test_the_door_closes_though_nobody_came() -> None:
     with Machine.start(IMAGE) as machine, Handover(machine) as door:
         assert door.path.exists()
     assert not door.path.exists()
+
+
+@needs_gdb
+def test_gdb_that_was_kept_from_its_machine_leaves() -> None:
+    """Ctrl-C while it connects must not end at a prompt that knows of no machine, nor in Python's words."""
+    words = [str(GDB), "-q", "-nx", "-x", str(COMMANDS), "-ex", "kernelist-connected", "-ex", "print 6*7"]
+    done = subprocess.run(words, input="", capture_output=True, text=True, timeout=60, check=False)
+    assert (done.returncode, done.stderr) == (130, "") and "42" not in done.stdout, done

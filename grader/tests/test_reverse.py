@@ -22,7 +22,7 @@ def debug(*words: str, typed: str) -> str:
         command, input=typed, capture_output=True, text=True, cwd=TOP, env=environment, timeout=300, check=False
     )
     assert done.returncode == 0, done.stderr
-    return done.stdout
+    return done.stdout + done.stderr
 
 
 @needs_gdb
