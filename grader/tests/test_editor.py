@@ -147,6 +147,19 @@ def explored(root: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(words, cwd=root, env=variables, capture_output=True, text=True, timeout=300, check=False)
 
 
+def test_an_editor_finds_the_line_that_does_not_compile(tmp_path: Path) -> None:
+    """In what ./lab grade shows: that is no bare output of a compiler."""
+    tree = tmp_path / "tree"
+    subprocess.run([*COMMAND, "tree", "boot", "--answer", "starter", "--output", tree], env=ENVIRONMENT, check=True)
+    (tree / "kernel" / "journal.c").write_text("int x = ;\n")
+    words = [*COMMAND, "grade", "boot", "--answer", str(tree)]
+    said = subprocess.run(words, env=ENVIRONMENT, capture_output=True, text=True, check=True).stdout
+    pattern = task("grade")["problemMatcher"]["pattern"]
+    found = [match for line in said.splitlines() if (match := re.search(pattern["regexp"], line))]
+    place = [found[0][pattern[part]] for part in ("file", "line", "column", "severity")]
+    assert place == ["kernel/journal.c", "1", "9", "error"]
+
+
 def test_two_labs_may_share_modules_of_one_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Each lab's tests import their own, in one session of the explorer."""
     monkeypatch.setattr(explorer, "LABS", tmp_path)
