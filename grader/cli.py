@@ -6,6 +6,7 @@ Only what a command needs is imported, and only when it is chosen: `./lab --help
 from __future__ import annotations
 
 import argparse
+import contextlib
 import errno
 import os
 import shutil
@@ -20,6 +21,7 @@ from grader.faults import HandinFault, ProjectFault, Ungradable, WrongUse
 from grader.host.children import end_children
 
 GRADED, UNGRADABLE, WRONG_USE, INTERRUPTED = 0, 1, 2, 130
+TO_END = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 DESCRIPTION = """\
 Kernelist: take a small kernel, rebuild it into the designs of the literature, and have the machine judge it.
@@ -382,8 +384,9 @@ def _joined(arguments: Sequence[str]) -> list[str]:
 
 
 class _Interrupted(KeyboardInterrupt):
-    """Ctrl-C or a request to end. A class of its own: Python remembers a plain KeyboardInterrupt that passed through
-    exec(), which dataclasses use, and then ends by the signal although it was caught here.
+    """Ctrl-C, a request to end, or a terminal that was closed. A class of its own: Python remembers a plain
+    KeyboardInterrupt that passed through exec(), which dataclasses use, and then ends by the signal although it was
+    caught here.
     """
 
 
@@ -393,7 +396,7 @@ def _interrupted(_number: int, _frame: FrameType | None) -> None:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return the exit status."""
-    for request in (signal.SIGINT, signal.SIGTERM):
+    for request in TO_END:
         if signal.getsignal(request) is not signal.SIG_IGN:  # a shell's background jobs are not for Ctrl-C
             signal.signal(request, _interrupted)
     for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
@@ -419,10 +422,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (Ungradable, ProjectFault) as error:
         return _say(str(error), UNGRADABLE)
     except KeyboardInterrupt:
-        for request in (signal.SIGINT, signal.SIGTERM):  # who presses Ctrl-C again wants the same
+        for request in TO_END:  # who presses Ctrl-C again wants the same
             signal.signal(request, signal.SIG_IGN)
         end_children()
-        return _say("interrupted; nothing is left running", INTERRUPTED)
+        with contextlib.suppress(OSError):  # the terminal may be gone
+            _say("interrupted; nothing is left running", INTERRUPTED)
+        return INTERRUPTED
     except BrokenPipeError:  # whoever read our output has gone
         _mute()
         return GRADED

@@ -168,3 +168,23 @@ def test_a_test_that_passes_has_no_failure_to_open() -> None:
     """It says so instead of opening anything."""
     done = lab("debug", "boot", "test_an_unmapped_buffer_is_refused", "--answer", "reference")
     assert done.returncode == 0 and "passes: there is no failure" in done.stdout
+
+
+@needs_gdb
+def test_a_terminal_that_is_closed_leaves_nothing(tmp_path: Path) -> None:
+    """Neither GDB, nor the machine, nor the folder of the door between them."""
+    ours, theirs = pty.openpty()
+    words = [*COMMAND, "debug", "baseline"]
+    environment = {**ENVIRONMENT, "TMPDIR": str(tmp_path)}
+    process = subprocess.Popen(words, stdin=theirs, stdout=theirs, stderr=theirs, env=environment)
+    try:
+        read_until(ours, b"(gdb) ", 120)
+        assert list(tmp_path.iterdir())
+        process.send_signal(signal.SIGHUP)
+        assert process.wait(60) == 130
+        assert not list(tmp_path.iterdir())
+    finally:
+        process.kill()
+        process.wait()
+        os.close(ours)
+        os.close(theirs)
