@@ -183,6 +183,8 @@ def debug(arguments: argparse.Namespace) -> int:
     from grader.machine.witness import Witness
     from grader.testing import schedules, seeds
 
+    if arguments.test is None and (arguments.lab or "").startswith("test_"):  # the lab goes without saying
+        arguments.lab, arguments.test = None, arguments.lab
     if arguments.test is None and (arguments.step is not None or arguments.witness or arguments.schedule):
         raise WrongUse("--step, --witness and --schedule are about a test: ./lab debug LAB TEST")
     if arguments.schedule and (arguments.step is not None or arguments.witness == Witness.BOCHS):

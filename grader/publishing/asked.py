@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -37,6 +38,8 @@ def asked(project: Project, lab: str | None, answer: str, *, default: str = "") 
     """
     if lab is not None and not answer and lab not in project.lab_names() and Path(lab).exists():
         return _of_archive(project, lab)
+    if lab is not None and ("/" in lab or Path(lab).suffix):
+        raise WrongUse(f"there is no file {lab}, and no lab has that name: {', '.join(project.lab_names())}")
     known = find(project, lab, default=default)
     chosen = answer or course.default_answer(project, known)
     if chosen == "own":
@@ -63,6 +66,8 @@ def find(project: Project, name: str | None, *, default: str = "") -> Lab:
         return course.find(project, name)
     here = f"the lab {about.lab}" if about.lab else "the baseline"
     meant = near(name, [*project.lab_names(), *(offer.name for offer in about.labs)])
+    if not re.fullmatch(r"[\w-]+", name):
+        raise WrongUse(f"no lab is called {name!r}{meant}; this checkout is {here}")
     way = (
         f"the baseline is on the branch {MAIN}: git switch {MAIN}" if name == course.BASELINE else f"./lab start {name}"
     )

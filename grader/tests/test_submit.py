@@ -218,6 +218,10 @@ def test_the_checkout_knows_its_lab(project: Project, student: Project, tmp_path
     assert asked(student, None, "").lab.name == "small"
     with pytest.raises(WrongUse, match=r"(?s)checkout is the lab small, on the branch lab/small.*\./lab start upper"):
         asked(student, "upper", "")
+    with pytest.raises(WrongUse, match=r"^no lab is called 'test_\*'; this checkout is the lab small$"):
+        asked(student, "test_*", "")
+    with pytest.raises(WrongUse, match=r"^there is no file smal-handin\.zip, and no lab has that name: small$"):
+        asked(student, "smal-handin.zip", "")
     git(student.root, "switch", "--quiet", "main")
     with pytest.raises(WrongUse, match="which lab"):
         asked(student, None, "")

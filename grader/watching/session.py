@@ -229,6 +229,7 @@ class Session:
     def _stuck(self, error: Exception) -> None:
         """There is nothing to test until files are saved again."""
         self._halt()
+        self.standing.changed = ()  # of what lies there now nothing could be compared
         self._start_run(Phase.STUCK)
         self._fail(error)
 

@@ -92,8 +92,8 @@ class Standing:
 
     @property
     def most(self) -> float:
-        """Points that the tests are worth."""
-        return sum(line.requirement.points for line in self.lines.values())
+        """Points that the tests are worth: the lab's, until they are known."""
+        return sum(line.requirement.points for line in self.lines.values()) if self.lines else self.lab.points
 
     @property
     def done(self) -> int:
