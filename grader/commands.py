@@ -75,7 +75,11 @@ def grade(arguments: argparse.Namespace) -> int:
     if arguments.json and not result.is_stream(Path(arguments.json)):
         unfinished = Grading(lab.name, lab.title, answer, gradable=False, complete=False)
         unfinished.message = "the grader ended before it was done"
-        _written(lambda: result.write(unfinished, Path(arguments.json)))
+        _placed(arguments.json, lambda: result.write(unfinished, Path(arguments.json)))
+    if arguments.junit and not result.is_stream(Path(arguments.junit)):
+        _placed(arguments.junit, lambda: result.check_place(Path(arguments.junit)))
+    if arguments.html:
+        _placed(arguments.html, lambda: result.check_place(Path(arguments.html) / "index.html"))
     grading = Grading(lab.name, lab.title, answer, notes=list(meant.notes))
     interrupted = False
     with board.Watch(Console(stderr=True), f"{lab.name}: starting", quiet=arguments.quiet) as watch:
@@ -123,12 +127,12 @@ def why_not(grading: Grading) -> str:
     return grading.message or (lost[0] if lost else "no reason was given")
 
 
-def _written(write: Callable[[], None]) -> None:
-    """A result that cannot be written at the start is wrong use: better said now than after minutes of grading."""
+def _placed(path: str, write: Callable[[], None]) -> None:
+    """A result that cannot be written is wrong use: better said at the start than after minutes of grading."""
     try:
         write()
     except OSError as error:
-        raise WrongUse(f"cannot write {error.filename or 'the result'}: {error.strerror}") from error
+        raise WrongUse(f"cannot write {path}: {error.strerror}") from error
 
 
 def _composed(arguments: argparse.Namespace) -> tuple[Lab, Tree]:

@@ -7,6 +7,7 @@ truthful file and never half of one.
 
 from __future__ import annotations
 
+import errno
 import functools
 import json
 import os
@@ -213,6 +214,16 @@ def write_text(path: Path, text: str) -> None:
     except BaseException:
         Path(name).unlink(missing_ok=True)
         raise
+
+
+def check_place(path: Path) -> None:
+    """Raise OSError unless a file can be written there, as `write_text` does it; one that is there stays."""
+    path = path.resolve()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if path.is_dir():
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
+    with tempfile.TemporaryFile(dir=path.parent):
+        pass
 
 
 def is_stream(path: Path) -> bool:
