@@ -405,8 +405,7 @@ class Execution(Inspection):
         limit = self._control.limit_in_words()
         if self._flooded():
             limit = f"{SERIAL_BYTES_MAX >> 20} MB of serial output"
-        visited = [] if self.registers().halted else self.functions_of(self._visited())
-        self.diagnosis = explain.hang(self, self.serial, visited, missed, limit)
+        self.diagnosis = explain.hang(self, self.serial, lambda: self.functions_of(self._visited()), missed, limit)
         return Hang(self.diagnosis)
 
     def _visited(self) -> list[int]:

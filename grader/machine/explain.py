@@ -6,7 +6,7 @@ Every function here looks at the machine as it is and never fails: what cannot b
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from grader import untrusted
 from grader.machine.descriptors import Gate
@@ -100,27 +100,29 @@ def panic(machine: Inspection, output: bytes) -> Diagnosis:
     return Diagnosis("panic", (*sentences, *_context(machine, output)), serial_tail(output))
 
 
-def hang(machine: Inspection, output: bytes, visited: Sequence[str], missed: str, limit: str) -> Diagnosis:
-    """The limit was reached. `visited` are the functions in which it spins, `missed` what did not happen, as a clause
-    ("the third message never came").
+def hang(
+    machine: Inspection, output: bytes, visited: Callable[[], Sequence[str]], missed: str, limit: str
+) -> Diagnosis:
+    """The limit was reached. `visited` finds out in which functions it spins, for which the machine goes on a little,
+    `missed` is what did not happen, as a clause ("the third message never came").
     """
-    registers = machine.registers()
+    registers, faults = machine.registers(), fault_lines(output)
+    states = [f"{name} ({pid}) is {state}" for pid, name, state in machine.process_states() if state != "ZOMBIE"]
+    context = _context(machine, output, faults[:-1])
     if registers.halted and not registers.interrupts_enabled:
         what = f"the processor is halted for ever (HLT with interrupts disabled) at {machine.place()}"
     elif registers.halted:
         what = f"the machine is idle for ever, at {machine.place()}"
     else:
-        what = f"the machine spins in {_listed(visited) or machine.place()}{_in_ring(registers)}"
+        place = machine.place()
+        what = f"the machine spins in {_listed(visited()) or place}{_in_ring(registers)}"
         what += "" if registers.interrupts_enabled else ", with interrupts disabled"
-    faults = fault_lines(output)
     sentences = [f"{missed[:1].upper()}{missed[1:]} within {limit}: {what}."]
     if faults:
         sentences = [f"{process_fault(machine, faults[-1])}. {missed[:1].upper()}{missed[1:]}.", f"Now {what}."]
-        faults = faults[:-1]
-    states = [f"{name} ({pid}) is {state}" for pid, name, state in machine.process_states() if state != "ZOMBIE"]
     if states:
         sentences.append("Processes: " + ", ".join(states[:16]) + ".")
-    return Diagnosis("hang", (*sentences, *_context(machine, output, faults)), serial_tail(output))
+    return Diagnosis("hang", (*sentences, *context), serial_tail(output))
 
 
 def probe_ended(output: bytes, probe: str, awaited: str) -> Diagnosis:
