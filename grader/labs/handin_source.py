@@ -28,6 +28,7 @@ KERNEL_BYTES = 8 << 20  # all files below kernel/ that a tar may hold
 ENTRIES = 20_000  # members of an archive, or files of a folder, that are looked at
 DEPTH = 6  # folders in one another
 ARCHIVE_BYTES = 64 << 20  # of the archive itself, and of what comes out of a compressed tar
+DIRECTORY_BYTES = ENTRIES * 100  # of a zip's table of contents, whose shortest entry has 47
 FOLDER = "a folder"
 MANIFEST = "handin.json"
 """The label that ./lab submit puts into an archive, beside kernel/."""
@@ -180,14 +181,32 @@ def _archive(path: Path) -> Source:
         raise Unreadable(f"cannot be read as an archive ({detail}): pack it again, as .zip or .tar.gz") from error
 
 
+class _ZipBytes(io.BytesIO):
+    """A zip whose table of contents is bounded before it is parsed: zipfile asks for the whole of it in one piece.
+
+    All other pieces that are asked for are smaller.
+    """
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        """As always. Raises Unreadable when more than DIRECTORY_BYTES are asked for."""
+        if size is not None and size > DIRECTORY_BYTES:
+            raise Unreadable(
+                f"has a table of contents of more than {DIRECTORY_BYTES // 1_000_000} MB: hand in the lab's files only"
+            )
+        return super().read(size)
+
+
 def _zip(data: bytes) -> Source:
-    archive = zipfile.ZipFile(io.BytesIO(data))
+    archive = zipfile.ZipFile(_ZipBytes(data))
     _check_count(len(archive.infolist()))
     members: dict[str, zipfile.ZipInfo] = {}
 
     def read(name: str) -> bytes:
         if members[name].flag_bits & 1:
             raise Unreadable("is encrypted: pack it without a password")
+        if members[name].compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+            # Of bzip2 and LZMA zipfile unpacks all that a piece of the archive gives, however little is asked for.
+            raise Unreadable("is packed in a way that few programs know: pack it again, as an ordinary zip")
         try:
             with archive.open(members[name]) as file:
                 return _bounded(file, FILE_BYTES)
