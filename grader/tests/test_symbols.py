@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from grader.machine.faults import NotAsRequired
-from grader.machine.symbols import SymbolTable
+from grader.machine.symbols import SymbolMissing, SymbolTable, Types
 from grader.tests.elf import Label, elf
 
 LABELS = [
@@ -176,3 +176,53 @@ def test_a_kept_file_that_is_damaged_is_read_again(compiled: SymbolTable) -> Non
         file.write_text("{")
     again = SymbolTable(compiled._data, folder=folder)
     assert again.line_at(again.address("touch")) == expected
+
+
+HOSTILE = {
+    "empty": {"kind": "struct", "size": 0, "fields": []},
+    "empties": {"kind": "array", "of": "empty", "counts": [0x7FFFFFFF]},
+    "empty rows": {"kind": "array", "of": "empty", "counts": [0x7FFFFFFF, 0x7FFFFFFF]},
+    "byte": {"kind": "base", "size": 1, "signed": False, "character": False},
+    "bytes": {"kind": "array", "of": "byte", "counts": [1 << 21]},
+    "fewer than none": {"kind": "array", "of": "byte", "counts": [-5]},
+    "wide": {"kind": "enum", "size": 4096, "values": {}},
+    "bits": {"kind": "struct", "size": 4, "fields": [["x", 0, "byte", 1 << 40, 1 << 40]]},
+    "in itself": {"kind": "struct", "size": 4, "fields": [["x", 0, "in itself", 0, 0]]},
+    "twice in itself": {"kind": "struct", "size": 4, "fields": [["", 0, "twice in itself", 0, 0]] * 2},
+    "of itself": {"kind": "array", "of": "of itself", "counts": [2]},
+    "for itself": {"kind": "alias", "to": "for itself"},
+    "process": {
+        "kind": "struct",
+        "size": 8,
+        "fields": [["pid", 0, "byte", 0, 0], ["nothing", 4, "empties", 0, 0], ["rows", 4, "empty rows", 0, 0]],
+    },
+}
+"""Types that no kernel has, and that a hand-in's debug information can have all the same."""
+
+
+@pytest.mark.parametrize("kind", HOSTILE)
+def test_types_made_to_harm_cost_little(kind: str) -> None:
+    """However large, and within themselves as they are: a value, or a sentence."""
+    types = Types(HOSTILE, {}, {}, "it")
+    try:
+        str(types.decode(kind, b"\xff" * types.size(kind)))
+    except SymbolMissing as told:
+        assert str(told).startswith("it has a type in its debug information that cannot be read")
+    with pytest.raises(SymbolMissing, match="no field 'y'"):
+        types.offset(kind, "y")
+
+
+def test_types_that_hold_each_other_twice_cost_little() -> None:
+    """Sixty of them, none within itself, hold a million million million."""
+    twice = {f"{n}": {"kind": "struct", "size": 4, "fields": [["", 0, f"{n + 1}", 0, 0]] * 2} for n in range(60)}
+    types = Types(twice, {}, {}, "it")
+    with pytest.raises(SymbolMissing, match="cannot be read"):
+        types.decode("0", bytes(4))
+    with pytest.raises(SymbolMissing, match="no field 'y'"):
+        types.offset("0", "y")
+
+
+def test_what_is_sound_beside_a_harmful_field_is_decoded() -> None:
+    """Two thousand million elements that have no byte are none."""
+    types = Types(HOSTILE, {}, {}, "it")
+    assert types.decode("process", b"\5" + bytes(7)) == {"pid": 5, "nothing": [], "rows": []}
