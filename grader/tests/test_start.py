@@ -189,7 +189,7 @@ def test_a_labs_folder_that_is_gone_is_forgotten_when_told(student: Project, tmp
 
 
 def test_only_branches_that_can_be_begun_with_are_labs(student: Project) -> None:
-    """Not one that has lab/ in the middle of its name, nor what is left of a remote repository that is known no more."""
+    """Not one that has lab/ in the middle of its name, nor what a remote repository left that is known no more."""
     for ref in ("refs/heads/old/lab/kept", "refs/remotes/left/lab/left", "refs/remotes/origin/old/lab/other"):
         git(student.root, "update-ref", ref, "HEAD")
     for name in ("kept", "left", "other"):
