@@ -14,7 +14,7 @@ import os
 import re
 import struct
 from bisect import bisect_right
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -41,6 +41,7 @@ _LARGEST_NUMBER = 16  # bytes
 _MOST_DECODED = 1 << 20  # bytes of one value: those of a struct in a struct are counted for each of the two
 _COST = 16  # bytes that any value counts for, besides its own
 _NESTED = 32  # names for names of a type, or arrays of arrays
+_MOST_ENTRIES = 200_000  # of debug information; a kernel's has some thousands
 _FARTHEST = 4096  # bytes after a label of assembly (which has no size) that still count as its
 
 
@@ -445,7 +446,7 @@ def _read_types(data: bytes) -> dict[str, Any]:
     variables: dict[str, Any] = {}
     names: dict[str, str] = {}
     for unit in _elf(data).get_dwarf_info().iter_CUs():
-        for entry in unit.iter_DIEs():
+        for entry in list(_bounded(unit.iter_DIEs())):  # all of them first: then no entry's children are without end
             if entry.tag == "DW_TAG_variable":
                 _read_variable(entry, variables)
                 continue
@@ -457,6 +458,14 @@ def _read_types(data: bytes) -> dict[str, Any]:
             if name and not made.get("incomplete"):
                 names.setdefault(_PREFIXES.get(entry.tag, "") + name, str(entry.offset))
     return {"types": types, "variables": variables, "names": names}
+
+
+def _bounded(entries: Iterable[Any]) -> Iterator[Any]:
+    """Entries, up to a number that only those have that name one before them as their next. Raises ValueError then."""
+    for count, entry in enumerate(entries):
+        if count == _MOST_ENTRIES:
+            raise ValueError("entries without end")
+        yield entry
 
 
 def _name(entry: Any) -> str:

@@ -85,12 +85,18 @@ int second(int x)
 """
 
 
-@pytest.fixture(scope="module")
-def compiled(tmp_path_factory: pytest.TempPathFactory) -> SymbolTable:
-    """The source, compiled with debug information."""
+def cross_compiler() -> str:
+    """Its path."""
     compiler = shutil.which("i686-linux-gnu-gcc") or shutil.which("i686-elf-gcc")
     if compiler is None:
         pytest.skip("no cross compiler")
+    return compiler
+
+
+@pytest.fixture(scope="module")
+def compiled(tmp_path_factory: pytest.TempPathFactory) -> SymbolTable:
+    """The source, compiled with debug information."""
+    compiler = cross_compiler()
     folder = tmp_path_factory.mktemp("compiled")
     (folder / "sample.c").write_text(SOURCE)
     options = [
@@ -226,3 +232,36 @@ def test_what_is_sound_beside_a_harmful_field_is_decoded() -> None:
     """Two thousand million elements that have no byte are none."""
     types = Types(HOSTILE, {}, {}, "it")
     assert types.decode("process", b"\5" + bytes(7)) == {"pid": 5, "nothing": [], "rows": []}
+
+
+ENDLESS = """
+.section .debug_abbrev
+    .byte 1, 0x11, 1, 0, 0                          # a compile unit, which has children
+    .byte 2, {tag}, 1, 0, 0                         # what is read with its children
+    .byte 3, {child}, 1, 0, 0                       # one of them
+    .byte 4, 0x28, 1, 0x01, 0x13, 0, 0, 0           # another, which says where the next is
+.section .debug_info
+unit:
+    .long end - version
+version:
+    .short 4
+    .long 0
+    .byte 4, 1, 2{within}
+again:
+    .byte 4
+    .long again - unit                              # the next is this one
+    .byte 0, 0, 0, 0, 0
+end:
+"""
+
+
+@pytest.mark.parametrize("within", ["", ", 3"])
+@pytest.mark.parametrize(("tag", "child"), [(0x04, 0x28), (0x13, 0x0D), (0x01, 0x21), (0x2E, 0x34)])
+def test_debug_information_without_end_counts_as_absent(tmp_path: Path, tag: int, child: int, within: str) -> None:
+    """One entry that is followed by itself: in an enumeration, a struct, an array, a function, or a part of these."""
+    (tmp_path / "endless.s").write_text(ENDLESS.format(tag=tag, child=child, within=within))
+    subprocess.run([cross_compiler(), "-c", "endless.s"], cwd=tmp_path, check=True, capture_output=True)
+    table = SymbolTable((tmp_path / "endless.o").read_bytes(), name="it", folder=tmp_path / "cache")
+    assert table.types.enumerators() == []
+    with pytest.raises(SymbolMissing):
+        table.types.named("process_t")
