@@ -15,6 +15,7 @@ import io
 import itertools
 import lzma
 import os
+import re
 import stat
 import tarfile
 import zipfile
@@ -28,10 +29,17 @@ KERNEL_BYTES = 8 << 20  # all files below kernel/ that a tar may hold
 ENTRIES = 20_000  # members of an archive, or files of a folder, that are looked at
 DEPTH = 6  # folders in one another
 ARCHIVE_BYTES = 64 << 20  # of the archive itself, and of what comes out of a compressed tar
+DIRECTORY_BYTES = ENTRIES * 100  # of a zip's table of contents, whose shortest entry has 47
+STREAMS = 2000  # compressed ones after one another in one tar; some packers begin another every 100 KB
+NOTES_BYTES = 4 << 20  # of what a tar notes of its members in headers of their own (pax), some 200 for each
+COMMON_NOTES_BYTES = 4 << 10  # of notes that are of all members: each gets a copy
 FOLDER = "a folder"
 MANIFEST = "handin.json"
 """The label that ./lab submit puts into an archive, beside kernel/."""
 BAD_NAMES = 8  # that are reported
+
+_NOTE = re.compile(rb"([0-9]{1,7}) ([^=\n]{1,200})=")
+_MANY_DIGITS = re.compile(rb"[0-9]{41}")  # a time has 20, a commit's hash 40 characters
 
 Kind = bool | str
 """True for a regular file, else the word for what it is: "a symbolic link"."""
@@ -180,14 +188,32 @@ def _archive(path: Path) -> Source:
         raise Unreadable(f"cannot be read as an archive ({detail}): pack it again, as .zip or .tar.gz") from error
 
 
+class _ZipBytes(io.BytesIO):
+    """A zip whose table of contents is bounded before it is parsed: zipfile asks for the whole of it in one piece.
+
+    All other pieces that are asked for are smaller.
+    """
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        """As always. Raises Unreadable when more than DIRECTORY_BYTES are asked for."""
+        if size is not None and size > DIRECTORY_BYTES:
+            raise Unreadable(
+                f"has a table of contents of more than {DIRECTORY_BYTES // 1_000_000} MB: hand in the lab's files only"
+            )
+        return super().read(size)
+
+
 def _zip(data: bytes) -> Source:
-    archive = zipfile.ZipFile(io.BytesIO(data))
+    archive = zipfile.ZipFile(_ZipBytes(data))
     _check_count(len(archive.infolist()))
     members: dict[str, zipfile.ZipInfo] = {}
 
     def read(name: str) -> bytes:
         if members[name].flag_bits & 1:
             raise Unreadable("is encrypted: pack it without a password")
+        if members[name].compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+            # Of bzip2 and LZMA zipfile unpacks all that a piece of the archive gives, however little is asked for.
+            raise Unreadable("is packed in a way that few programs know: pack it again, as an ordinary zip")
         try:
             with archive.open(members[name]) as file:
                 return _bounded(file, FILE_BYTES)
@@ -213,7 +239,7 @@ def _tar(data: bytes) -> Source:
 
     source = Source({}, read)
     taken = 0
-    with tarfile.open(fileobj=io.BytesIO(data), mode="r:") as archive:
+    with tarfile.open(fileobj=io.BytesIO(data), mode="r:", tarinfo=_member_type()) as archive:
         for count, member in enumerate(archive):
             _check_count(count)
             kind, name = _kind_of_member(member), _plain_name(member.name)
@@ -225,6 +251,41 @@ def _tar(data: bytes) -> Source:
                 contents[name] = _bounded(file, FILE_BYTES)
                 taken += len(contents[name])
     return source
+
+
+def _member_type() -> type[tarfile.TarInfo]:
+    """What tarfile makes of the members of one archive, whose notes (pax headers) are looked at before it reads them.
+
+    Its reader takes quadratic time for notes that are not as they must be, and memory too.
+    """
+    left = {tarfile.XHDTYPE: NOTES_BYTES, tarfile.XGLTYPE: COMMON_NOTES_BYTES}
+
+    class Member(tarfile.TarInfo):
+        def _proc_member(self, archive: tarfile.TarFile) -> tarfile.TarInfo:  # tarfile means it to be overridden
+            if self.type in (tarfile.XHDTYPE, tarfile.XGLTYPE, tarfile.SOLARIS_XHDTYPE):
+                kind = tarfile.XGLTYPE if self.type == tarfile.XGLTYPE else tarfile.XHDTYPE
+                left[kind] -= self.size
+                assert archive.fileobj is not None
+                place = archive.fileobj.tell()
+                if self.size < 0 or left[kind] < 0 or not _sound_notes(archive.fileobj.read(self.size)):
+                    raise Unreadable("has odd headers (pax): pack it again, as .zip")
+                archive.fileobj.seek(place)
+            return super()._proc_member(archive)  # type: ignore[misc,no-any-return]
+
+    return Member
+
+
+def _sound_notes(data: bytes) -> bool:
+    """Whether this is "LENGTH KEYWORD=VALUE" and a line feed, over and over, without what makes a member sparse."""
+    place = 0
+    while place < len(data):
+        note = _NOTE.match(data, place)
+        if note is None:
+            return False
+        place += int(note[1])
+        if place <= note.end() or place > len(data) or note[2].startswith(b"GNU.sparse"):
+            return False
+    return _MANY_DIGITS.search(data) is None
 
 
 def _kind_of_member(member: tarfile.TarInfo) -> Kind:
@@ -270,12 +331,14 @@ def _check_count(count: int) -> None:
 def _uncompressed(data: bytes) -> bytes:
     """What comes out of a compressed tar, up to the limit. Raises Unreadable beyond it."""
     openers: dict[bytes, Callable[[io.BytesIO], Reader]] = {
-        b"\x1f\x8b": lambda file: gzip.GzipFile(fileobj=file),
+        b"\x1f\x8b\x08": lambda file: gzip.GzipFile(fileobj=file),
         b"BZh": bz2.BZ2File,
         b"\xfd7zXZ\0": lzma.LZMAFile,
     }
     for magic, opener in openers.items():
         if data.startswith(magic):
+            if data.count(magic) > STREAMS:  # each costs some 10 us, though nothing comes out of it
+                raise Unreadable(f"is compressed in more than {STREAMS} pieces: pack it again, as .zip or .tar.gz")
             data = _bounded(opener(io.BytesIO(data)), ARCHIVE_BYTES)
             break
     if len(data) > ARCHIVE_BYTES:

@@ -14,7 +14,7 @@ import os
 import re
 import struct
 from bisect import bisect_right
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import islice
@@ -38,6 +38,12 @@ _PREFIXES = {
 }
 SECTIONS_MAX = 100  # of a file that are looked at, those for debugging included; ours have about twenty
 _LARGEST_FILE = 32 << 20
+_LARGEST_VALUE = 256 << 10  # bytes; a kernel's process or table has a few thousand
+_LARGEST_NUMBER = 16  # bytes
+_MOST_DECODED = 1 << 20  # bytes of one value: those of a struct in a struct are counted for each of the two
+_COST = 16  # bytes that any value counts for, besides its own
+_NESTED = 32  # names for names of a type, or arrays of arrays
+_MOST_ENTRIES = 200_000  # of debug information; a kernel's has some thousands
 _FARTHEST = 4096  # bytes after a label of assembly (which has no size) that still count as its
 
 
@@ -265,6 +271,13 @@ class Enumerator(int):
     __str__ = __repr__
 
 
+@dataclass
+class _Effort:
+    """What decoding one value may still cost: a type from a hand-in can hold others in any number, or itself."""
+
+    left: int = _MOST_DECODED
+
+
 class Types:
     """Types and variables of one program: decodes memory into Python values.
 
@@ -294,14 +307,18 @@ class Types:
         return [(int(value), name) for values in found for value, name in values.items()]
 
     def size(self, kind: str) -> int:
-        """Bytes of a value of that type."""
-        found = self._plain(kind)
-        if found["kind"] == "array":
-            count = 1
+        """Bytes of a value of that type. Raises SymbolMissing when it is larger than any that a kernel needs."""
+        found, count = self._plain(kind), 1
+        for _ in range(_NESTED):
+            if found["kind"] != "array":
+                break
             for number in found["counts"]:
-                count *= number
-            return count * self.size(found["of"])
-        return int(found.get("size", 0))
+                count = max(0, min(count * number, _LARGEST_VALUE + 1))
+            found = self._plain(found["of"])
+        size = count * int(found.get("size", 0))
+        if size > _LARGEST_VALUE:
+            raise self._unusable()
+        return size
 
     def target(self, kind: str) -> str:
         """What a pointer type points to. Raises SymbolMissing when it is no pointer."""
@@ -312,50 +329,73 @@ class Types:
 
     def offset(self, kind: str, field: str) -> int:
         """Offset in bytes of a struct's field. Raises SymbolMissing."""
-        for name, offset, member, *_ in self._plain(kind).get("fields", ()):
-            if name == field:
-                return int(offset)
-            if not name:
-                with contextlib.suppress(SymbolMissing):
-                    return int(offset) + self.offset(member, field)
+        pending, seen = [(kind, 0)], set()
+        while pending:
+            kind, start = pending.pop(0)
+            if kind in seen:
+                continue
+            seen.add(kind)
+            for name, offset, member, *_ in self._plain(kind).get("fields", ()):
+                if name == field:
+                    return start + int(offset)
+                if not name:
+                    pending.append((member, start + int(offset)))
         raise SymbolMissing(f"{self._program or 'the program'} has no field {field!r} there")
 
     def decode(self, kind: str, data: bytes) -> Any:
-        """A value of that type from its bytes."""
+        """A value of that type from its bytes. Raises SymbolMissing for a type that no compiler writes."""
+        try:
+            return self._decode(kind, data, _Effort())
+        except RecursionError as error:
+            raise self._unusable() from error
+
+    def _unusable(self) -> SymbolMissing:
+        return SymbolMissing(
+            f"{self._program or 'the program'} has a type in its debug information that cannot be read: it is larger "
+            f"than {_LARGEST_VALUE >> 10} KB, or a part of itself"
+        )
+
+    def _decode(self, kind: str, data: bytes, effort: _Effort) -> Any:
+        effort.left -= len(data) + _COST
+        if effort.left < 0:
+            raise self._unusable()
         found = self._plain(kind)
         match found["kind"]:
             case "struct":
-                return self._decode_fields(found, data)
+                return self._decode_fields(found, data, effort)
             case "array":
-                return self._decode_array(found["of"], found["counts"], data)
-            case "enum":
-                number = int.from_bytes(data[: found["size"]], "little")
-                return Enumerator(number, found["values"].get(str(number), ""))
-        return int.from_bytes(data[: found.get("size", 0)], "little", signed=found.get("signed", False))
+                return self._decode_array(found["of"], found["counts"], data, effort)
+        number = data[: min(found.get("size", 0), _LARGEST_NUMBER)]
+        if found["kind"] == "enum":
+            value = int.from_bytes(number, "little")
+            return Enumerator(value, found["values"].get(str(value), ""))
+        return int.from_bytes(number, "little", signed=found.get("signed", False))
 
     def _plain(self, kind: str) -> dict[str, Any]:
         """The type itself, without the names and qualifiers around it."""
         found: dict[str, Any] = {"kind": "void", "size": 0}
-        for _ in range(32):
+        for _ in range(_NESTED):
             found = self._types.get(kind, found)
             if found["kind"] != "alias":
                 break
             kind = found["to"]
         return found
 
-    def _decode_fields(self, struct_type: dict[str, Any], data: bytes) -> dict[str, Any]:
+    def _decode_fields(self, struct_type: dict[str, Any], data: bytes, effort: _Effort) -> dict[str, Any]:
         value: dict[str, Any] = {}
         for name, offset, kind, bit, bits in struct_type["fields"]:
-            part = data[offset:]
             if bits:
-                value[name] = int.from_bytes(part[:8], "little") >> bit & ((1 << bits) - 1)
-            elif name:
-                value[name] = self.decode(kind, part[: self.size(kind)])
-            else:
-                value.update(self.decode(kind, part[: self.size(kind)]))
+                number = int.from_bytes(data[offset : offset + 8], "little")
+                value[name] = number >> min(bit, 64) & ((1 << min(bits, 64)) - 1)
+                continue
+            part = self._decode(kind, data[offset : offset + self.size(kind)], effort)
+            if name:
+                value[name] = part
+            elif isinstance(part, dict):
+                value.update(part)
         return value
 
-    def _decode_array(self, of: str, counts: list[int], data: bytes) -> Any:
+    def _decode_array(self, of: str, counts: list[int], data: bytes, effort: _Effort) -> Any:
         count, *inner = counts
         element = self._plain(of)
         if not inner and element.get("character"):
@@ -363,8 +403,11 @@ class Types:
         if not inner and element["kind"] == "base" and element["size"] == 1:
             return data[:count]
         size = len(data) // count if inner and count else self.size(of)
+        count = min(count, len(data) // max(size, 1))  # elements without a byte can be two thousand million
         parts = [data[index * size : (index + 1) * size] for index in range(count)]
-        return [self._decode_array(of, inner, part) if inner else self.decode(of, part) for part in parts]
+        if inner:
+            return [self._decode_array(of, inner, part, effort) for part in parts]
+        return [self._decode(of, part, effort) for part in parts]
 
 
 def _elf(data: bytes) -> Any:
@@ -409,7 +452,7 @@ def _read_types(data: bytes) -> dict[str, Any]:
     variables: dict[str, Any] = {}
     names: dict[str, str] = {}
     for unit in _elf(data).get_dwarf_info().iter_CUs():
-        for entry in unit.iter_DIEs():
+        for entry in list(_bounded(unit.iter_DIEs())):  # all of them first: then no entry's children are without end
             if entry.tag == "DW_TAG_variable":
                 _read_variable(entry, variables)
                 continue
@@ -421,6 +464,14 @@ def _read_types(data: bytes) -> dict[str, Any]:
             if name and not made.get("incomplete"):
                 names.setdefault(_PREFIXES.get(entry.tag, "") + name, str(entry.offset))
     return {"types": types, "variables": variables, "names": names}
+
+
+def _bounded(entries: Iterable[Any]) -> Iterator[Any]:
+    """Entries, up to a number that only those have that name one before them as their next. Raises ValueError then."""
+    for count, entry in enumerate(entries):
+        if count == _MOST_ENTRIES:
+            raise ValueError("entries without end")
+        yield entry
 
 
 def _name(entry: Any) -> str:

@@ -107,13 +107,16 @@ def replaceable(target: Path) -> None:
         )
     if not (target.exists() or target.is_symlink()):
         return
-    try:
-        with zipfile.ZipFile(target) as archive:
-            ours = MANIFEST in archive.namelist()
-    except (OSError, zipfile.BadZipFile, ValueError):
-        ours = False
-    if not ours or not target.is_file():
+    if not target.is_file() or not _has_manifest(target):
         raise WrongUse(f"{target} is there already, and no archive that ./lab submit made: name another file")
+
+
+def _has_manifest(path: Path) -> bool:
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return MANIFEST in archive.namelist()
+    except Exception:  # whatever a file that is no archive of ours, or a damaged one, makes the reader stumble over
+        return False
 
 
 def write(target: Path, data: bytes) -> None:

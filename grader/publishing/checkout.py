@@ -9,6 +9,7 @@ from pathlib import Path
 
 from grader.faults import WrongUse
 from grader.publishing.git import Git, GitFailed
+from grader.publishing.published import branch_of
 
 COMMIT = "git commit"
 UNFINISHED = {
@@ -110,6 +111,13 @@ class Checkout:
             (entry.split("\n")[0] for entry in listing if f"\nbranch refs/heads/{branch}\n" in entry + "\n"), ""
         )
         return place.removeprefix("worktree ")
+
+    def labs(self) -> list[str]:
+        """The labs that have a branch here, or in a remote repository when it was fetched last."""
+        remotes = [f"refs/remotes/{remote}" for remote in self.remotes()]
+        roots = [f"{root}/{branch_of('')}" for root in ("refs/heads", *remotes)]
+        refs = self.git.run("for-each-ref", "--format=%(refname)", *roots).decode().split()
+        return sorted({ref.removeprefix(root) for ref in refs for root in roots if ref.startswith(root)})
 
     def let_pull_merge(self, branch: str) -> None:
         """Have `git pull` merge into this branch. Git refuses to choose, so where the person has not, this does."""

@@ -81,8 +81,7 @@ def _check_lab(checkout: Checkout, lab: str) -> None:
         )
     if lab in (MAIN, course.BASELINE):
         raise WrongUse(f"the baseline is no lab, it is the branch {MAIN}: git switch {MAIN}")
-    refs = checkout.git.run("for-each-ref", "--format=%(refname)", "refs/heads", "refs/remotes").decode().split()
-    labs = sorted({ref.split("/lab/", 1)[1] for ref in refs if "/lab/" in ref})
+    labs = checkout.labs()
     narrow = checkout.narrow_remote()
     if lab not in labs and narrow:
         raise WrongUse(
@@ -138,9 +137,12 @@ def _switch(checkout: Checkout, lab: str, say: Say) -> None:
 
 
 def _remote_branch(checkout: Checkout, lab: str) -> str:
-    """The branch to begin with. `_check_lab` has seen that there is one."""
+    """The branch to begin with, of the first remote repository that has it. Raises WrongUse."""
     names = (f"{remote}/{branch_of(lab)}" for remote in checkout.remotes())
-    return next(name for name in names if checkout.git.commit(f"refs/remotes/{name}"))
+    found = next((name for name in names if checkout.git.commit(f"refs/remotes/{name}")), "")
+    if not found:
+        raise WrongUse(f"{branch_of(lab)} is in no remote repository any more: git fetch, then: ./lab start {lab}")
+    return found
 
 
 def _greet(checkout: Checkout, lab: str, say: Say) -> None:
@@ -154,6 +156,13 @@ def _greet(checkout: Checkout, lab: str, say: Say) -> None:
 def _check_place(checkout: Checkout, branch: str) -> None:
     """Raise WrongUse where a branch is in a work folder already: git lets it be in one at a time."""
     place = checkout.folder_of(branch)
+    if place and not Path(place, ".git").exists():  # not ours to prune: one that was moved would be a checkout no more
+        raise WrongUse(
+            f"{branch} was in the folder {place}, which is gone. If you removed it, tell git, then try again:\n"
+            "    git worktree prune\n"
+            "If you moved it, tell git where it is, and go on there:\n"
+            "    git worktree repair DIR"
+        )
     if place:
         raise WrongUse(f"{branch} is already in the folder {place}: go on there: cd {shlex.quote(place)}")
 

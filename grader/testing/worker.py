@@ -11,6 +11,7 @@ import contextlib
 import ctypes
 import json
 import os
+import resource
 import signal
 import socket
 import sys
@@ -47,6 +48,9 @@ UNUSED = (
     "warnings",
 )
 """Plugins that pytest brings along and that a worker has no use for: each costs its import."""
+
+ADDRESS_SPACE = 4 << 30
+"""Bytes that a worker may have mapped; one that draws pictures of a run needs 160 MB."""
 
 _PR_SET_PDEATHSIG = 1
 
@@ -154,6 +158,16 @@ def _end_with_parent() -> None:
             ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
+def _limit_memory() -> None:
+    """Let a worker that a hand-in's image leads astray run into MemoryError, which is one test's, and not take all of
+    the computer's memory. Its children's own limits are lower. Linux only: macOS reserves more than that by itself.
+    """
+    if sys.platform == "linux":
+        hard = resource.getrlimit(resource.RLIMIT_AS)[1]
+        least = ADDRESS_SPACE if hard == resource.RLIM_INFINITY else min(ADDRESS_SPACE, hard)
+        resource.setrlimit(resource.RLIMIT_AS, (least, hard))
+
+
 def _stop(_number: int, _frame: FrameType | None) -> None:
     """SIGTERM ends a test as Ctrl-C would: its machines are closed on the way out."""
     raise KeyboardInterrupt
@@ -162,6 +176,7 @@ def _stop(_number: int, _frame: FrameType | None) -> None:
 def main(arguments: list[str]) -> int:
     """Serve one parent: the socket's descriptor and the folder of tests are the arguments."""
     _end_with_parent()
+    _limit_memory()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
     signal.signal(signal.SIGTERM, _stop)
     os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"

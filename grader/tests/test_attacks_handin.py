@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import bz2
+import gzip
 import io
+import lzma
 import os
 import socket
 import tarfile
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from grader.labs.handin import read_handin
-from grader.labs.handin_source import Unreadable, open_source
+from grader.labs.handin_source import MANIFEST, Unreadable, open_source
 from grader.labs.lab_file import Lab
+from grader.publishing.archive import Manifest, manifest_of
 from grader.tests.small_project import put, small_lab, small_project
 from grader.tests.test_handin import GOOD, faults
 
@@ -207,6 +212,22 @@ def test_a_zip_bomb_is_read_up_to_the_limit(lab: Lab, tmp_path: Path) -> None:
     assert "is larger than 256 KB" in faults(read_handin(archive, lab))
 
 
+@pytest.mark.parametrize("method", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_a_zip_whose_unpacking_has_no_limit_is_refused(lab: Lab, tmp_path: Path, method: int) -> None:
+    """Before anything comes out: a kilobyte of bzip2 is a gigabyte, which Python's reader gives in one piece."""
+    archive = make_zip(tmp_path / "in.zip", ("kernel/message.c", b"", 0o100644))
+    with zipfile.ZipFile(archive, "w", method) as packed:
+        packed.writestr("kernel/message.c", bytes(1 << 20))
+    assert "is packed in a way that few programs know: pack it again" in faults(read_handin(archive, lab))
+
+
+def test_a_label_whose_unpacking_has_no_limit_is_not_read(tmp_path: Path) -> None:
+    """The manifest comes from the same archive."""
+    with zipfile.ZipFile(tmp_path / "in.zip", "w", zipfile.ZIP_BZIP2) as packed:
+        packed.writestr(MANIFEST, Manifest("small", "", "").to_bytes())
+    assert manifest_of(tmp_path / "in.zip") is None
+
+
 def test_a_compressed_tar_bomb_is_refused(lab: Lab, tmp_path: Path) -> None:
     """What comes out is counted."""
     archive = make_tar(tmp_path / "in.tar.gz", ("kernel/other", bytes(100 << 20), tarfile.REGTYPE))
@@ -279,3 +300,62 @@ def test_an_archive_of_very_many_members_is_refused(lab: Lab, tmp_path: Path) ->
     member = tarfile.TarInfo("x").tobuf(tarfile.USTAR_FORMAT)
     archive.write_bytes(member * 20_002 + bytes(1024))
     assert "more than 20000 entries" in faults(read_handin(archive, lab))
+
+
+def test_a_zip_that_is_all_table_of_contents_is_refused(lab: Lab, tmp_path: Path) -> None:
+    """Before it is parsed: a million entries took half a minute and half a gigabyte."""
+    archive = make_zip(tmp_path / "in.zip", ("x", b"", 0o100644))
+    data = archive.read_bytes()
+    start, end = data.find(b"PK\x01\x02"), data.find(b"PK\x05\x06")
+    table = data[start:end] * 20_000
+    places = len(table).to_bytes(4, "little") + start.to_bytes(4, "little")
+    archive.write_bytes(data[:start] + table + data[end : end + 12] + places + bytes(2))
+    assert "has a table of contents of more than 2 MB" in faults(read_handin(archive, lab))
+
+
+@pytest.mark.parametrize("compress", [gzip.compress, bz2.compress, lzma.compress])
+def test_a_tar_compressed_in_very_many_pieces_is_refused(
+    lab: Lab, tmp_path: Path, compress: Callable[[bytes], bytes]
+) -> None:
+    """Nothing comes out of them, so that no limit ends the unpacking of three million."""
+    archive = tmp_path / "in.tar.xx"
+    archive.write_bytes(compress(b"") * 2001)
+    assert "is compressed in more than 2000 pieces" in faults(read_handin(archive, lab))
+
+
+def tar_with_notes(path: Path, notes: bytes, kind: bytes = tarfile.XHDTYPE, times: int = 1) -> Path:
+    """A good hand-in, the first of whose files has these pax headers."""
+    header = tarfile.TarInfo("notes")
+    header.type, header.size = kind, len(notes)
+    padded = notes + bytes(-len(notes) % 512)
+    make_tar(path)
+    path.write_bytes((header.tobuf(tarfile.USTAR_FORMAT) + padded) * times + gzip.decompress(path.read_bytes()))
+    return path
+
+
+@pytest.mark.parametrize(
+    "notes",
+    [
+        b"1" * 1000,
+        b"3 a" * 1000 + b"=",
+        b"5 a=\n" + b"9 " + b"a" * 1000 + b"=b\n",
+        b"1011 comment=" + b"1" * 997 + b"\n",
+        b"9999 a=b\n",
+        b"22 GNU.sparse.major=1\n",
+        b"0 a=b\n",
+    ],
+    ids=["digits", "keywords in keywords", "a long keyword", "digits in a value", "too long", "sparse", "no length"],
+)
+def test_a_tars_notes_that_are_slow_to_read_are_refused(lab: Lab, tmp_path: Path, notes: bytes) -> None:
+    """A megabyte of the first takes an hour, of the second all memory there is."""
+    assert "has odd headers (pax)" in faults(read_handin(tar_with_notes(tmp_path / "in.tar", notes), lab))
+
+
+def test_a_tars_notes_are_bounded(lab: Lab, tmp_path: Path) -> None:
+    """Those of one file in all, and those of every file much more so, since each gets them; a few are fine."""
+    note = b"1007 comment=" + b"x" * 993 + b"\n"
+    assert len(note) == 1007
+    read_handin(tar_with_notes(tmp_path / "in.tar", note), lab).check()
+    read_handin(tar_with_notes(tmp_path / "in.tar", note, tarfile.XGLTYPE, times=4), lab).check()
+    for kind, notes, times in ((tarfile.XHDTYPE, note * 500, 9), (tarfile.XGLTYPE, note, 5)):
+        assert "has odd headers" in faults(read_handin(tar_with_notes(tmp_path / "in.tar", notes, kind, times), lab))

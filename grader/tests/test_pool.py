@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import textwrap
 import time
 from collections.abc import Iterator
@@ -70,6 +71,12 @@ def test_lacks():
 def test_breaks():
     """The test itself is wrong."""
     {}["missing"]
+
+
+@graded(stage=2, points=2)
+def test_takes_all_memory():
+    """What it looks into is endless."""
+    assert len(bytearray(5 << 30)) == 0
 
 
 @graded(stage=2, points=2)
@@ -173,6 +180,14 @@ def test_whose_fault_it_is(pool: Pool, test: str, verdict: Verdict, message: str
     """Assertions and what the guest did fail a test; whatever else goes wrong costs nobody points."""
     outcome = run(pool, test)
     assert (outcome.verdict, outcome.message) == (verdict, message)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux limits what a worker takes")
+def test_a_worker_that_takes_all_memory_is_stopped(pool: Pool) -> None:
+    """Before the computer's is gone, and it serves on: the test costs nobody points."""
+    outcome = run(pool, "test_takes_all_memory")
+    assert outcome.verdict is Verdict.UNGRADABLE and "MemoryError" in outcome.message
+    assert run(pool, "test_holds").verdict is Verdict.PASSED
 
 
 def test_a_failure_names_its_line(pool: Pool) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 from pathlib import Path
@@ -170,6 +171,39 @@ def test_a_branch_in_another_folder_is_found_there(student: Project, tmp_path: P
     """And a folder with an odd name is written as a shell wants it."""
     assert "cd '" in started(student, folder=tmp_path / "it's here")
     assert f"go on there: cd '{tmp_path}/it" in refused(student)
+
+
+def test_a_labs_folder_that_is_gone_is_forgotten_when_told(student: Project, tmp_path: Path) -> None:
+    """Git keeps the branch for it until then. Nothing is pruned unasked: one that was moved needs what git keeps."""
+    started(student, folder=tmp_path / "second")
+    (tmp_path / "second").rename(tmp_path / "moved")
+    for folder in (None, tmp_path / "third"):
+        said = refused(student, folder=folder)
+        assert f"{tmp_path}/second, which is gone" in said and "git worktree repair DIR" in said
+    git(student.root, "worktree", "repair", str(tmp_path / "moved"))
+    assert f"go on there: cd {tmp_path}/moved" in refused(student)
+    shutil.rmtree(tmp_path / "moved")
+    command = next(line for line in refused(student).splitlines() if "prune" in line)
+    git(student.root, *command.split()[1:])
+    assert "You are on the branch lab/small now." in started(student)
+
+
+def test_only_branches_that_can_be_begun_with_are_labs(student: Project) -> None:
+    """Not one that has lab/ in the middle of its name, nor what a remote repository left that is known no more."""
+    for ref in ("refs/heads/old/lab/kept", "refs/remotes/left/lab/left", "refs/remotes/origin/old/lab/other"):
+        git(student.root, "update-ref", ref, "HEAD")
+    for name in ("kept", "left", "other"):
+        assert "the labs are: small (" in refused(student, name)
+
+
+def test_a_fork_and_the_course_it_comes_from(student: Project, tmp_path: Path) -> None:
+    """The lab's branch of origin, if it has one; else the other's, which has the labs that are newer than the fork."""
+    git(student.root, "remote", "rename", "origin", "upstream")
+    git(tmp_path, "clone", "--quiet", "--bare", "--single-branch", "--branch", "main", str(tmp_path / "out"), "fork")
+    git(student.root, "remote", "add", "origin", str(tmp_path / "fork"))
+    git(student.root, "fetch", "--quiet", "origin")
+    started(student)
+    assert git(student.root, "rev-parse", "--abbrev-ref", "@{upstream}") == "upstream/lab/small"
 
 
 def test_hooks_that_fail_have_no_part_in_it(student: Project, tmp_path: Path) -> None:

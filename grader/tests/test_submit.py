@@ -19,6 +19,7 @@ from grader.faults import HandinFault, Ungradable, WrongUse
 from grader.labs.lab_file import Lab, load_lab
 from grader.labs.tree import Answer, compose
 from grader.paths import Project
+from grader.publishing.archive import replaceable
 from grader.publishing.asked import asked
 from grader.publishing.submit import Submission, submit
 from grader.testing.verdict import Grading
@@ -300,6 +301,27 @@ def test_a_folder_and_a_tar_are_recognised_too(student: Project, project: Projec
     for name in ("unpacked", "again.tar.gz"):
         meant = asked(project, str(tmp_path / name), "")
         assert (meant.lab.name, meant.notes) == ("small", ())
+
+
+@pytest.mark.parametrize(("field", "value"), [(6, 99), (10, 255), (42, 255)])
+def test_an_odd_zip_in_the_archives_place_is_nobodys_archive(tmp_path: Path, field: int, value: int) -> None:
+    """Of a later version, packed in an unknown way, a member that lies elsewhere: that is said."""
+    target = tmp_path / "in.zip"
+    with zipfile.ZipFile(target, "w") as made:
+        made.writestr("notes.txt", "mine")
+    data = bytearray(target.read_bytes())
+    data[data.find(b"PK\x01\x02") + field] = value
+    target.write_bytes(data)
+    with pytest.raises(WrongUse, match=r"no archive that \./lab submit made"):
+        replaceable(target)
+
+
+def test_a_pipe_in_the_archives_place_is_not_opened(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """That would wait for somebody to write into it, for ever."""
+    os.mkfifo(tmp_path / "in.zip")
+    monkeypatch.setattr(zipfile, "ZipFile", lambda path: pytest.fail(f"{path} was opened"))
+    with pytest.raises(WrongUse, match=r"no archive that \./lab submit made"):
+        replaceable(tmp_path / "in.zip")
 
 
 def test_attacks_in_an_archive_are_refused_by_whoever_reads_it(project: Project, tmp_path: Path) -> None:

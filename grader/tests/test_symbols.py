@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from grader.machine.faults import NotAsRequired
-from grader.machine.symbols import SymbolTable
+from grader.machine.symbols import SymbolMissing, SymbolTable, Types
 from grader.tests.elf import Label, elf
 
 LABELS = [
@@ -85,12 +85,18 @@ int second(int x)
 """
 
 
-@pytest.fixture(scope="module")
-def compiled(tmp_path_factory: pytest.TempPathFactory) -> SymbolTable:
-    """The source, compiled with debug information."""
+def cross_compiler() -> str:
+    """Its path."""
     compiler = shutil.which("i686-linux-gnu-gcc") or shutil.which("i686-elf-gcc")
     if compiler is None:
         pytest.skip("no cross compiler")
+    return compiler
+
+
+@pytest.fixture(scope="module")
+def compiled(tmp_path_factory: pytest.TempPathFactory) -> SymbolTable:
+    """The source, compiled with debug information."""
+    compiler = cross_compiler()
     folder = tmp_path_factory.mktemp("compiled")
     (folder / "sample.c").write_text(SOURCE)
     options = [
@@ -176,3 +182,86 @@ def test_a_kept_file_that_is_damaged_is_read_again(compiled: SymbolTable) -> Non
         file.write_text("{")
     again = SymbolTable(compiled._data, folder=folder)
     assert again.line_at(again.address("touch")) == expected
+
+
+HOSTILE = {
+    "empty": {"kind": "struct", "size": 0, "fields": []},
+    "empties": {"kind": "array", "of": "empty", "counts": [0x7FFFFFFF]},
+    "empty rows": {"kind": "array", "of": "empty", "counts": [0x7FFFFFFF, 0x7FFFFFFF]},
+    "byte": {"kind": "base", "size": 1, "signed": False, "character": False},
+    "bytes": {"kind": "array", "of": "byte", "counts": [1 << 21]},
+    "fewer than none": {"kind": "array", "of": "byte", "counts": [-5]},
+    "wide": {"kind": "enum", "size": 4096, "values": {}},
+    "bits": {"kind": "struct", "size": 4, "fields": [["x", 0, "byte", 1 << 40, 1 << 40]]},
+    "in itself": {"kind": "struct", "size": 4, "fields": [["x", 0, "in itself", 0, 0]]},
+    "twice in itself": {"kind": "struct", "size": 4, "fields": [["", 0, "twice in itself", 0, 0]] * 2},
+    "of itself": {"kind": "array", "of": "of itself", "counts": [2]},
+    "for itself": {"kind": "alias", "to": "for itself"},
+    "process": {
+        "kind": "struct",
+        "size": 8,
+        "fields": [["pid", 0, "byte", 0, 0], ["nothing", 4, "empties", 0, 0], ["rows", 4, "empty rows", 0, 0]],
+    },
+}
+"""Types that no kernel has, and that a hand-in's debug information can have all the same."""
+
+
+@pytest.mark.parametrize("kind", HOSTILE)
+def test_types_made_to_harm_cost_little(kind: str) -> None:
+    """However large, and within themselves as they are: a value, or a sentence."""
+    types = Types(HOSTILE, {}, {}, "it")
+    try:
+        str(types.decode(kind, b"\xff" * types.size(kind)))
+    except SymbolMissing as told:
+        assert str(told).startswith("it has a type in its debug information that cannot be read")
+    with pytest.raises(SymbolMissing, match="no field 'y'"):
+        types.offset(kind, "y")
+
+
+def test_types_that_hold_each_other_twice_cost_little() -> None:
+    """Sixty of them, none within itself, hold a million million million."""
+    twice = {f"{n}": {"kind": "struct", "size": 4, "fields": [["", 0, f"{n + 1}", 0, 0]] * 2} for n in range(60)}
+    types = Types(twice, {}, {}, "it")
+    with pytest.raises(SymbolMissing, match="cannot be read"):
+        types.decode("0", bytes(4))
+    with pytest.raises(SymbolMissing, match="no field 'y'"):
+        types.offset("0", "y")
+
+
+def test_what_is_sound_beside_a_harmful_field_is_decoded() -> None:
+    """Two thousand million elements that have no byte are none."""
+    types = Types(HOSTILE, {}, {}, "it")
+    assert types.decode("process", b"\5" + bytes(7)) == {"pid": 5, "nothing": [], "rows": []}
+
+
+ENDLESS = """
+.section .debug_abbrev
+    .byte 1, 0x11, 1, 0, 0                          # a compile unit, which has children
+    .byte 2, {tag}, 1, 0, 0                         # what is read with its children
+    .byte 3, {child}, 1, 0, 0                       # one of them
+    .byte 4, 0x28, 1, 0x01, 0x13, 0, 0, 0           # another, which says where the next is
+.section .debug_info
+unit:
+    .long end - version
+version:
+    .short 4
+    .long 0
+    .byte 4, 1, 2{within}
+again:
+    .byte 4
+    .long again - unit                              # the next is this one
+    .byte 0, 0, 0, 0, 0
+end:
+"""
+
+
+@pytest.mark.parametrize("within", ["", ", 3"])
+@pytest.mark.parametrize(("tag", "child"), [(0x04, 0x28), (0x13, 0x0D), (0x01, 0x21), (0x2E, 0x34)])
+def test_debug_information_without_end_counts_as_absent(tmp_path: Path, tag: int, child: int, within: str) -> None:
+    """One entry that is followed by itself: in an enumeration, a struct, an array, a function, or a part of these."""
+    (tmp_path / "endless.s").write_text(ENDLESS.format(tag=tag, child=child, within=within))
+    subprocess.run([cross_compiler(), "-c", "endless.s"], cwd=tmp_path, check=True, capture_output=True)
+    table = SymbolTable((tmp_path / "endless.o").read_bytes(), name="it", folder=tmp_path / "cache")
+    assert table.types.enumerators() == []
+    with pytest.raises(SymbolMissing):
+        table.types.named("process_t")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import os
 import pty
@@ -13,9 +14,11 @@ import termios
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from rich.console import Console
+from watchfiles._rust_notify import RustNotify
 
 from grader.builds.build import Build, build_tree
 from grader.faults import Ungradable, WrongUse
@@ -179,6 +182,27 @@ def test_every_way_to_save_is_noticed(noticing: Noticing, handin: Path) -> None:
     wait(noticing)
     (handin / "kernel/user/server.c").write_text("and in these")
     wait(noticing)
+
+
+@pytest.mark.parametrize("failure", [FileNotFoundError, PermissionError])
+def test_a_watch_that_fails_is_made_again(
+    noticing: Noticing, monkeypatch: pytest.MonkeyPatch, failure: type[OSError]
+) -> None:
+    """A folder that was replaced by another of the same number is watched, though a third was gone a moment later."""
+    made: list[list[str]] = []
+
+    def watch(folders: list[str], *arguments: Any) -> RustNotify:
+        made.append(folders)
+        if len(made) == 1:
+            raise failure("gone since it was listed")
+        return RustNotify(folders, *arguments)
+
+    monkeypatch.setattr("grader.watching.noticing.RustNotify", watch)
+    noticing._replaced.set()
+    with contextlib.suppress(Ungradable):
+        noticing.watch()
+    noticing.watch()
+    assert len(made) == 2
 
 
 def test_what_lies_beside_is_not_noticed(noticing: Noticing, handin: Path) -> None:

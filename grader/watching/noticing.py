@@ -91,6 +91,7 @@ class Noticing:
                 known = {str(folder): _Folder.at(folder, names) for folder, names in self._folders().items()}
                 if known == self._known and not self._replaced.is_set():
                     return
+                self._known = {}  # until the new watch is there: who tries again must not find nothing new
                 self._replaced.clear()
                 notify = RustNotify(list(known), False, _polling(), POLL_MS, False, False)
             except FileNotFoundError:
