@@ -90,6 +90,8 @@ class Execution(Inspection):
         self._ended = False
         self.diagnosis: Diagnosis | None = None
         """Why it stopped, when it did so otherwise than awaited."""
+        self._before_samples: tuple[int, list[str]] = (-1, [])
+        """The instructions after which a hang was looked into, and the machine in words before that."""
 
     def connect(self) -> None:
         """Greet the emulator, arm the limit of guest time, set the breakpoint for panics."""
@@ -405,8 +407,20 @@ class Execution(Inspection):
         limit = self._control.limit_in_words()
         if self._flooded():
             limit = f"{SERIAL_BYTES_MAX >> 20} MB of serial output"
+        state = self.state_in_words()
         self.diagnosis = explain.hang(self, self.serial, lambda: self.functions_of(self._visited()), missed, limit)
+        self._before_samples = (self.instructions(), state)
         return Hang(self.diagnosis)
+
+    def state_in_words(self) -> list[str]:
+        """The machine as it stands, a line each; where it was let go on only to see where it spins, as it was before.
+
+        Empty when it can no longer be asked.
+        """
+        with contextlib.suppress(Ungradable, ValueError):
+            moment, state = self._before_samples
+            return state if moment == self.instructions() else explain.state_in_words(self)
+        return []
 
     def _visited(self) -> list[int]:
         """The addresses of the next instructions, without interrupts."""

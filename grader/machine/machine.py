@@ -21,9 +21,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from grader import untrusted
-from grader.faults import Ungradable
 from grader.host.sandbox import Sandbox
-from grader.machine import explain
 from grader.machine.control import Control
 from grader.machine.disk import Disk
 from grader.machine.emulator import Emulator, Setup
@@ -316,9 +314,7 @@ class Machine(Execution):
     def describe(self) -> str:
         """The machine at this moment in some lines; what the diagnosis adds to its headline comes first."""
         lines = list(self.diagnosis.sentences[1:]) if self.diagnosis is not None else []
-        with contextlib.suppress(Ungradable, ValueError):
-            lines += explain.state_in_words(self)
-        return "\n".join(lines)
+        return "\n".join([*lines, *self.state_in_words()])
 
 
 def _started(
