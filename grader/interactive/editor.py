@@ -35,14 +35,23 @@ def let_in(machine: Machine, build: Build, show: Callable[[bytes], None]) -> Non
 
 @contextlib.contextmanager
 def _link(place: Path, target: Path) -> Iterator[None]:
-    """A symbolic link for the time of a `with` block. Another debugger's link is taken over, and left to it then."""
-    new = place.with_name(f"{place.name}.new")
-    new.unlink(missing_ok=True)
-    new.symlink_to(target)
-    new.replace(place)
+    """A symbolic link for the time of a `with` block. Another debugger's link is taken over; who ends first, whichever
+    that is, leaves the place to the other.
+    """
+    before = place.readlink() if place.is_symlink() else target
+    _point(place, target)
     try:
         yield
     finally:
         with contextlib.suppress(OSError):
             if place.readlink() == target:
                 place.unlink()
+                if before.exists():
+                    _point(place, before)
+
+
+def _point(place: Path, target: Path) -> None:
+    new = place.with_name(f"{place.name}.new")
+    new.unlink(missing_ok=True)
+    new.symlink_to(target)
+    new.replace(place)

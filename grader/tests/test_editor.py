@@ -6,6 +6,7 @@ one by one over the machine interface: a command that begins with a minus as it 
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import json
 import os
@@ -20,6 +21,7 @@ from typing import Any
 
 import pytest
 
+from grader.interactive import editor
 from grader.testing import explorer
 from grader.tests.test_cli import COMMAND, ENVIRONMENT
 from grader.tests.test_people import read_until
@@ -183,3 +185,21 @@ def test_the_explorer_lists_every_labs_tests_and_runs_one_as_it_is_graded() -> N
         assert f"{file.relative_to(ROOT)}::test_" in listed.stdout
     run = explored(ROOT, "labs/boot/tests/test_uptime.py::test_an_unmapped_buffer_is_refused")
     assert run.returncode == 0 and "1 passed" in run.stdout, run.stdout
+
+
+def test_two_debuggers_share_the_place_that_an_editor_looks_at(tmp_path: Path) -> None:
+    """The one that began last is let in to; when it has ended, the other, if it still runs."""
+    first, second, place = tmp_path / "first", tmp_path / "second", tmp_path / "gdb"
+    first.touch()
+    second.touch()
+    with editor._link(place, first):
+        with editor._link(place, second):
+            assert place.readlink() == second
+        assert place.readlink() == first
+    assert not place.is_symlink()
+    with contextlib.ExitStack() as ends_last:
+        with editor._link(place, first):
+            ends_last.enter_context(editor._link(place, second))
+            first.unlink()
+        assert place.readlink() == second
+    assert not place.is_symlink()
