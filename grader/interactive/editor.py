@@ -46,7 +46,7 @@ def _link(place: Path, target: Path) -> Iterator[None]:
         with contextlib.suppress(OSError):
             if place.readlink() == target:
                 place.unlink()
-                if before.exists():
+                if before != target and before.exists():
                     _point(place, before)
 
 
