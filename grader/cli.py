@@ -9,10 +9,13 @@ import argparse
 import contextlib
 import errno
 import os
+import re
 import shutil
 import signal
 import sys
+import textwrap
 from collections.abc import Callable, Sequence
+from itertools import groupby
 from pathlib import Path
 from types import FrameType
 from typing import Never
@@ -23,18 +26,33 @@ from grader.host.children import end_children
 GRADED, UNGRADABLE, WRONG_USE, INTERRUPTED = 0, 1, 2, 130
 TO_END = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
+TEXT_WIDTH = 116
+"""Columns of a paragraph, at most."""
+
+_PURPOSE = re.compile(r"(?<=\S) {2,}")
+"""What is between a command and what it is for."""
+
 DESCRIPTION = """\
 Kernelist: take a small kernel, rebuild it into the designs of the literature, and have the machine judge it.
 
 An ANSWER is what is put into a lab's place:
-  starter            what a student begins with (0 points)
+"""
+
+ANSWERS = """  own                your files in this checkout, as they would be handed in
+  PATH               a hand-in: a folder with the lab's files, or an archive
+Left out, it is your own files.
+"""
+
+AUTHORS_ANSWERS = """  starter            what a student begins with (0 points)
   stage:2            finished up to stage 2
   reference          the finished solution
   mutant:NAME        a wrong answer that the tests must catch
-  own                your files in this checkout, as they would be handed in
-  PATH               a hand-in: a folder with the lab's files
-Left out, it is your own files in a student's checkout and the reference where there are solutions.
+  PATH               a hand-in: a folder with the lab's files, or an archive
+Left out, it is the reference.
 """
+
+AUTHORS_COMMANDS = ("prove", "publish")
+"""Not for students' checkouts, which have no solutions, and there not listed."""
 
 EXAMPLES = """\
 examples:
@@ -62,21 +80,38 @@ class Parser(argparse.ArgumentParser):
         raise WrongUse(f"{message}\nsee: {self.prog} --help")
 
 
+class _Text(argparse.RawDescriptionHelpFormatter):
+    """Fits what a command says of itself into the terminal. A line that begins with blanks shows a command: it stays a
+    line, and what it is for goes below where both do not fit beside one another.
+    """
+
+    def _fill_text(self, all_of_it: str, width: int, indent: str) -> str:
+        width = min(width, TEXT_WIDTH)
+        lines: list[str] = []
+        for shown, together in groupby(all_of_it.splitlines(), key=lambda line: line.startswith(" ") or not line):
+            if not shown:
+                lines += textwrap.wrap(" ".join(together), width)
+                continue
+            for line in together:
+                command, *purpose = [line] if len(line) <= width else _PURPOSE.split(line, maxsplit=1)
+                lines += [command, *(f"      {text}" for text in purpose)]
+        return "".join(f"{indent}{line}\n" for line in lines)
+
+
 def _parser() -> Parser:
-    parser = Parser(
-        prog="./lab", description=DESCRIPTION, epilog=EXAMPLES, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    author = (Path(__file__).resolve().parent.parent / "solutions").is_dir()
+    description = DESCRIPTION + (AUTHORS_ANSWERS if author else ANSWERS)
+    parser = Parser(prog="./lab", description=description, epilog=EXAMPLES, formatter_class=_Text)
     parser.add_argument("--version", action="store_true", help="print the version")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", dest="command", parser_class=Parser)
 
     def command(name: str, summary: str, text: str = "") -> Parser:
-        made: Parser = commands.add_parser(
-            name,
-            help=summary,
-            description=text or summary[0].upper() + summary[1:] + ".",
-            formatter_class=argparse.RawDescriptionHelpFormatter,
-        )
-        return made
+        about = text or summary[0].upper() + summary[1:] + "."
+        if author or name not in AUTHORS_COMMANDS:
+            listed: Parser = commands.add_parser(name, help=summary, description=about, formatter_class=_Text)
+            return listed
+        unlisted: Parser = commands.add_parser(name, description=about, formatter_class=_Text)
+        return unlisted
 
     command("list", "the labs, their stages and points")
 
@@ -297,9 +332,7 @@ def _lab(parser: Parser, *, optional: bool = False, archive: bool = False) -> No
 
 
 def _answer(parser: Parser) -> None:
-    parser.add_argument(
-        "--answer", metavar="ANSWER", default="", help="starter, stage:K, reference, mutant:NAME, own or PATH"
-    )
+    parser.add_argument("--answer", metavar="ANSWER", default="", help="what is put in: ./lab --help lists what can be")
 
 
 def _seed(parser: Parser) -> None:

@@ -65,9 +65,10 @@ def test_help_teaches() -> None:
     ["list", "grade", "watch", "run", "debug", "tree", "doctor", "bench", "prove", "publish", "start", "submit"],
 )
 def test_each_command_explains_itself(command: str) -> None:
-    """`./lab COMMAND --help` needs neither emulator nor compiler."""
-    done = lab(command, "--help", PATH="/nonexistent")
+    """`./lab COMMAND --help` needs neither emulator nor compiler, and fits into a terminal."""
+    done = lab(command, "--help", PATH="/nonexistent", COLUMNS="80")
     assert done.returncode == 0 and f"./lab {command}" in done.stdout
+    assert max(map(len, done.stdout.splitlines())) <= 80
 
 
 def test_the_labs_are_listed() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -91,6 +92,8 @@ def test_from_the_clone_to_the_lab(student: Path) -> None:
     assert "there is no solutions/boot here" in lab(
         student, "tree", "boot", "--answer", "starter", "--output", "x", status=2
     )
+    offered = lab(student, "--help")
+    assert "own " in offered and not re.search("mutant|reference|prove|publish", offered)
 
 
 def test_nothing_of_the_authors_workshop_is_there(student: Path) -> None:
