@@ -25,9 +25,20 @@ def chosen(patterns: Sequence[str], names: Sequence[str]) -> list[str]:
     for pattern in patterns:
         found = [name for name in names if _fits(pattern, name)]
         if not found:
-            raise WrongUse(f"there is no test {pattern!r}{near(_plain(pattern), names)}")
+            raise WrongUse(f"there is no test {pattern!r}{_meant(pattern, names)}")
         taken.update(found)
     return [name for name in names if name in taken]
+
+
+def _meant(pattern: str, names: Sequence[str]) -> str:
+    """What somebody may have meant whose pattern chooses nothing: a beginning, a mistyped name, a word of one."""
+    plain = _plain(pattern)
+    if any(name.startswith(plain) for name in names):
+        return f"; a part of a name needs a star: '{pattern}*'"
+    words = sorted({word for name in names for word in name.split("_")})
+    like = {word for part in plain.split("_")[1:] for word in difflib.get_close_matches(part, words, n=1, cutoff=0.75)}
+    found = [name for name in names if like & set(name.split("_"))][:3]
+    return near(plain, names) or (f"; did you mean {' or '.join(found)}?" if found else "")
 
 
 def _plain(pattern: str) -> str:

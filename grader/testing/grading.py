@@ -257,7 +257,7 @@ def check_schedules(every: Iterable[Requirement], chosen: Sequence[Requirement],
         return
     those = ", ".join(sorted(known.name for known in every if known.schedules)) or "none"
     raise WrongUse(
-        f"{left_out[0]} does not run under schedules: what it requires depends on when the timer interrupts. "
+        f"{left_out[0]} does not run under schedules: it has no race to find, or counts on the timer. "
         f"Those of {request.lab} that do: {those}"
     )
 

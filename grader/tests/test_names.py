@@ -39,6 +39,12 @@ def test_a_pattern_that_chooses_nothing_is_wrong_use() -> None:
     """Better than grading nothing with a full score."""
     with pytest.raises(WrongUse, match="test_forged_sender"):
         chosen(["forged_sendr"], NAMES)
+    with pytest.raises(WrongUse, match=r"^there is no test 'mesage'; did you mean test_a_message_arrives\?$"):
+        chosen(["mesage"], NAMES)
+    with pytest.raises(WrongUse, match=r"^there is no test 'test_a_m'; a part of a name needs a star: 'test_a_m\*'$"):
+        chosen(["test_a_m"], NAMES)
+    with pytest.raises(WrongUse, match=r"^there is no test 'zzz'$"):
+        chosen(["zzz"], NAMES)
 
 
 def test_headings_are_anchors(tmp_path: Path) -> None:
