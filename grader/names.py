@@ -37,8 +37,11 @@ def _meant(pattern: str, names: Sequence[str]) -> str:
         return f"; a part of a name needs a star: '{pattern}*'"
     words = sorted({word for name in names for word in name.split("_")})
     like = {word for part in plain.split("_")[1:] for word in difflib.get_close_matches(part, words, n=1, cutoff=0.75)}
-    found = [name for name in names if like & set(name.split("_"))][:3]
-    return near(plain, names) or (f"; did you mean {' or '.join(found)}?" if found else "")
+    found = [name.removeprefix("test_") for name in names if like & set(name.split("_"))][:3]
+    mistyped = near(
+        plain.removeprefix("test_"), [name.removeprefix("test_") for name in names]
+    )  # "test_" is like itself
+    return mistyped or (f"; did you mean {' or '.join(found)}?" if found else "")
 
 
 def _plain(pattern: str) -> str:

@@ -161,7 +161,7 @@ class _Debugger:
         requirement = plugin.requirement_of(item)
         assert requirement is not None
         if self._wanted.schedule and not requirement.schedules:
-            raise WrongUse(f"{item.name} does not run under schedules: what it requires depends on the timer")
+            raise WrongUse(f"{item.name} does not run under schedules: it has no race to find, or counts on the timer")
         witness = self._wanted.witness
         if witness is not None and witness not in requirement.witnesses:
             names = " and ".join(other.label for other in requirement.witnesses)
