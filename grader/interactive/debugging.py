@@ -26,6 +26,7 @@ from grader.interactive.editor import let_in
 from grader.labs.lab_file import Lab
 from grader.machine import Machine, MachineStopped
 from grader.machine.debugger import Handover
+from grader.machine.execution import DIED
 from grader.machine.tape import Tapes
 from grader.machine.witness import Witness
 from grader.names import chosen
@@ -150,6 +151,9 @@ class _Debugger:
                 print(f"(recorded, it fails in another way: {recording.outcome.message})")
             print("playing it again ...", flush=True)
             played = recording.play(item, self._setting)
+            if DIED in played.message and not self.shown:  # once in some hundred times QEMU 7.2 does, on a busy host
+                print("the emulator ended by itself; once more ...", flush=True)
+                played = recording.play(item, self._setting)
         if played.verdict is Verdict.UNGRADABLE and not self.shown:
             self.fault = Ungradable(
                 f"this run can be recorded, but not played again ({played.message}); without --reverse it can be seen"

@@ -44,6 +44,8 @@ PROBE_END = "probe_finish"
 SERIAL_BYTES_MAX = 1 << 20
 """Bytes on the serial line after which a guest is taken to print without end: each costs the host a microsecond."""
 
+DIED = "the emulator ended by itself"
+
 Awaited = str | Callable[[], str]
 """What a run awaits, as a message has it when it never comes: a noun ("the third message"), or what then gives the
 whole clause ("the third message never came").
@@ -494,7 +496,7 @@ class Execution(Inspection):
         status = self._control.wait(5.0)
         self._control.drain_messages()
         said = untrusted.excerpt(self._control.messages(), 4) or "it said nothing"
-        return Ungradable(f"the emulator ended by itself (status {status}): {said}")
+        return Ungradable(f"{DIED} (status {status}): {said}")
 
 
 class PointGuard:

@@ -9,6 +9,9 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
+from grader.machine.emulator import find_emulator
 from grader.tests.test_debugger import needs_gdb
 
 TOP = Path(__file__).resolve().parents[2]
@@ -47,6 +50,23 @@ def test_a_failed_test_is_played_again_and_stands_at_its_failure() -> None:
     assert "recording the run ...\nplaying it again ...\n" in said
     assert "A recording: time can be turned back to instruction" in said
     assert "$1 = 42" in said
+
+
+@needs_gdb
+def test_an_emulator_that_ends_while_it_plays_is_started_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing depends on it, and a person wants to see the failure."""
+    folder = tmp_path / "bin"
+    folder.mkdir(mode=0o777)
+    folder.chmod(0o777)
+    for above in (tmp_path, *tmp_path.parents[:2]):  # as root, the emulator is another user
+        above.chmod(above.stat().st_mode | 0o111)
+    emulator = folder / "qemu"
+    died = f'[ ! -e "{folder}/died" ] && : > "{folder}/died" && exit 1'
+    emulator.write_text(f'#!/bin/sh\ncase "$*" in *rr=replay*) {died};; esac\nexec {find_emulator()} "$@"\n')
+    emulator.chmod(0o755)
+    monkeypatch.setenv("KERNELIST_QEMU", str(emulator))
+    said = debug("boot", "yields_between*", "--answer", "starter", "--no-sandbox", typed="print 6*7\n")
+    assert "the emulator ended by itself; once more ...\n" in said and "$1 = 42" in said
 
 
 def test_a_test_that_passes_is_not_played() -> None:
