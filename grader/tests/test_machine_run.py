@@ -316,8 +316,8 @@ def test_machines_run_side_by_side() -> None:
     """Two machines at once, each with its own lines."""
     other = boot_sector(f"mov si, text\ncall say\n{STOP}{SAY}\ntext: db 'other', 10, 0")
     with Machine.start(HELLO) as first, Machine.start(other) as second:
-        second.wait_for_serial(b"other")
-        first.wait_for_serial(b"hello")
+        second.wait_for_serial(b"other\n")
+        first.wait_for_serial(b"hello\n")
         assert (first.serial, second.serial) == (b"hello\n", b"other\n")
 
 
