@@ -26,6 +26,7 @@ from grader.host.sandbox import Sandbox
 from grader.labs.lab_file import Stage
 from grader.labs.tree import Answer, Tree
 from grader.paths import Project
+from grader.testing.pool import Pool
 from grader.testing.verdict import Verdict
 from grader.tests.samples import ATTACK, FORBIDDEN, failed, passed, requirement
 from grader.tests.small_course import clone, course, git, published, with_upper_lab
@@ -33,7 +34,7 @@ from grader.tests.small_project import put, small_lab
 from grader.tests.test_cli import COMMAND, ENVIRONMENT
 from grader.tests.test_people import read_until
 from grader.untrusted import plain
-from grader.watching import building
+from grader.watching import building, session
 from grader.watching.folders import watched
 from grader.watching.lines import Lines
 from grader.watching.noticing import Bell, Noticing
@@ -288,9 +289,10 @@ def test_workers_that_read_other_tests_than_we_did(
     tests = project.root / "labs/small/tests"
     gone = tests.with_name("gone")
 
-    def begin(standing: Standing) -> None:
-        if standing.run == 1:
-            tests.rename(gone)
+    def starting(folder: Path, workers: int) -> Pool:
+        if not moved:
+            moved.append(tests.rename(gone))
+        return Pool(folder, workers)
 
     def noticed(noticing: Noticing) -> bool:
         assert script.session is not None
@@ -300,11 +302,13 @@ def test_workers_that_read_other_tests_than_we_did(
             gone.rename(tests)
         return told(noticing)
 
+    moved: list[Path] = []
     told = Noticing.noticed
+    monkeypatch.setattr(session, "Pool", starting)
     monkeypatch.setattr(Noticing, "noticed", noticed)
-    script = Script(begin, begin, nothing, on=(Happened.BEGAN, Happened.PROBLEM, Happened.ENDED))
+    script = Script(nothing)
     said = watch(project, script, answer=str(handin))
-    assert "run 2: 100 of 100 points" in said and "cannot be used" not in said
+    assert moved and "run 2: 100 of 100 points" in said and "cannot be used" not in said
 
 
 def test_again_is_with_other_values(project: Project, handin: Path) -> None:
