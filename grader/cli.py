@@ -207,6 +207,8 @@ def _parser() -> Parser:
     prove.add_argument(
         "--load", action="store_true", help="what is finished the second time beside two busy loops, whatever N is"
     )
+    share = "of the tests that a mutant must pass, run one in N, others for each: quicker (default 1, all)"
+    prove.add_argument("--one-in", metavar="N", type=_count, default=1, help=share)
     right = "and right answers (not the starter) pass every marked test of theirs under N schedules"
     prove.add_argument("--schedules", metavar="N", type=_schedules, default=0, help=right)
     prove.add_argument("--extra", action="store_true", help="also the mutants for which others stand otherwise")

@@ -257,6 +257,7 @@ def prove(arguments: argparse.Namespace) -> int:
             extra=arguments.extra,
             failing_only=arguments.messages,
             schedules=arguments.schedules,
+            one_in=arguments.one_in,
         )
     show = proof_board.show_messages if arguments.messages else proof_board.show
     show(prover, Console(highlight=False))

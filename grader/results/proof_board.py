@@ -25,7 +25,9 @@ def show(prover: Prover, console: Console) -> None:
         found = proof.problems(tests)
         mark = Text("WRONG", style="bold red") if found else Text("ok", style="green")
         runs = max((len(outcomes) for outcomes in proof.outcomes.values()), default=0)
-        table.add_row(mark, answer, f"{proof.score(tests):g}", str(runs), Text(proof.expectation.says, style="dim"))
+        score = proof.score(tests)
+        points = "" if score is None else f"{score:g}"
+        table.add_row(mark, answer, points, str(runs), Text(proof.expectation.says, style="dim"))
     console.print()
     console.print(Text(f"{prover.lab.title}: {len(tests)} tests, {len(prover.proofs)} answers", style="bold"))
     console.print(table)

@@ -4,9 +4,10 @@ The starter must get 0, each `stage:K` exactly the tests of stages 1..K, the ref
 must fail exactly the tests it names. Every answer is built once; its tests then run as often as asked, in the same
 workers, so that an answer costs no start of anything but machines.
 
-Every answer is graded whole once. Further runs are of the tests that decide about it: all for the reference; for the
-starter and `stage:K` those on both sides of the border, stages K and K + 1; for a mutant those that it must fail. The
-others have as many chances to waver as there are answers.
+Every answer is graded whole once; with `one_in`, a mutant by the tests that it must fail and a share of the others,
+another for each mutant, so that each test meets many of them. Further runs are of the tests that decide about it: all
+for the reference; for the starter and `stage:K` those on both sides of the border, stages K and K + 1; for a mutant
+those that it must fail. The others have as many chances to waver as there are answers.
 
 Tests that are marked for it are run under schedules too: see `grader.testing.races`.
 
@@ -108,8 +109,10 @@ class Proof:
         known = all(outcome.guest_instructions or not outcome.boots for outcome in outcomes)
         return known and len({(one.verdict, one.message, one.guest_instructions) for one in outcomes}) == 1
 
-    def score(self, requirements: Sequence[Requirement]) -> float:
-        """Points in the first run."""
+    def score(self, requirements: Sequence[Requirement]) -> float | None:
+        """Points in the first run; None when not all tests were run."""
+        if any(requirement.name not in self.outcomes for requirement in requirements):
+            return None
         passed = {name for name, runs in self.outcomes.items() if runs[0].verdict is Verdict.PASSED}
         return sum(requirement.points for requirement in requirements if requirement.name in passed)
 
@@ -198,6 +201,7 @@ class Prover:
         self._sandboxed = sandboxed
         self._expected = 0
         self._failing_only = False
+        self._one_in = 1
 
     def run(
         self,
@@ -210,11 +214,13 @@ class Prover:
         extra: bool = False,
         failing_only: bool = False,
         schedules: int = 0,
+        one_in: int = 1,
     ) -> None:
         """Grade every answer whole, then up to `runs` times by the tests that decide about it; when `load` is asked
         for, the reference's and the mutants' second time is beside busy loops. The extra mutants are proved with
         `extra`, or when named in `answers`. Races are run under schedules until they fail, right answers under as many
-        as `schedules` says. With `failing_only`, just the tests that an answer must fail are run: for what they say.
+        as `schedules` says. With `failing_only`, just the tests that an answer must fail are run: for what they say;
+        with `one_in`, of those that a mutant must pass one in so many.
 
         Raises WrongUse, MutantError, MarkerError, Ungradable or PoolError.
         """
@@ -227,7 +233,7 @@ class Prover:
             self.problems += inspect(self.lab, self.requirements)
             chosen = _only(chosen, answers)
             self.proofs = {expectation.answer: Proof(expectation) for expectation in chosen}
-            self._failing_only = failing_only
+            self._failing_only, self._one_in = failing_only, one_in
             self._expect(sum(len(self._asked(expectation)) for expectation in chosen), progress)
             settings = self._first_run(pool, progress)
             if load:
@@ -284,7 +290,18 @@ class Prover:
     def _asked(self, expectation: Expectation) -> list[Requirement]:
         """The tests of an answer's first run."""
         passing = expectation.passing if self._failing_only else frozenset()
-        return [requirement for requirement in self.requirements if requirement.name not in passing]
+        asked = [requirement for requirement in self.requirements if requirement.name not in passing]
+        if Answer.parse(expectation.answer).kind != "mutant":
+            return asked
+        left_out = expectation.passing - expectation.races
+        return [
+            requirement
+            for requirement in asked
+            if requirement.name not in left_out or self._is_of_share(expectation.answer, requirement.name)
+        ]
+
+    def _is_of_share(self, answer: str, test: str) -> bool:
+        return seeds.number("share", answer, test) % self._one_in == 0
 
     def _decisive(self, expectation: Expectation) -> list[Requirement]:
         """The tests that every run of an answer repeats."""

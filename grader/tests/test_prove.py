@@ -104,6 +104,7 @@ def prove(
     extra: bool = False,
     failing_only: bool = False,
     schedules: int = 0,
+    one_in: int = 1,
 ) -> Prover:
     """Prove the lab with answers whose tests pass as told."""
     prover = Prover(project, "demo")
@@ -125,6 +126,7 @@ def prove(
         extra=extra,
         failing_only=failing_only,
         schedules=schedules,
+        one_in=one_in,
     )
     return prover
 
@@ -204,6 +206,16 @@ def test_runs_are_made_while_they_may_tell_something_new(project: Project, monke
         "reference": [3, 3, 10],
         "mutant:forgets_two": [1, 10, 1],
     }
+
+
+def test_a_mutant_may_be_proved_by_a_share_of_what_it_passes(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    """All that it must fail is run, of the others the same ones each time; and other answers are graded whole."""
+    wrong = {**SOUND, "mutant:forgets_two": "one+two"}
+    prover = prove(project, wrong, monkeypatch, one_in=1000)
+    assert list(prover.proofs["mutant:forgets_two"].outcomes) == ["test_two"]
+    assert "test_two must be failed, but it is passed" in problems(prover)
+    assert prover.proofs["mutant:forgets_two"].score(prover.requirements) is None
+    assert prover.proofs["reference"].score(prover.requirements) == 100
 
 
 def test_what_makes_two_runs_the_same() -> None:
