@@ -28,7 +28,7 @@ _KERNEL_HALF = 0xC0000000  # where the kernel is linked
 _RECOGNIZED_BY = 24  # bytes of code that tell one program from another
 
 
-@functools.lru_cache(maxsize=64)
+@functools.lru_cache(maxsize=256)
 def _program_symbols(elf: Path, _modified: int) -> SymbolTable:
     return SymbolTable.load(elf)
 
@@ -213,12 +213,20 @@ class Inspection:
         if not twins:
             return True
         likeness = self._likeness(name, cr3)
+        if likeness[0] == 0:  # all of it is there: then nobody's is who has other code in the same place
+            twins = [other for other in twins if not self._contradict(name, other)]
         return all(self._likeness(other, cr3) <= likeness for other in twins)
+
+    def _contradict(self, one: str, other: str) -> bool:
+        """Whether two programs cannot both be in memory whole."""
+        first, second = self.table(one), self.table(other)
+        both = set(first.code_pages) & set(second.code_pages)
+        return any(first.page_of(page) != second.page_of(page) for page in both)
 
     def _likeness(self, program: str, cr3: int | None) -> tuple[int, int]:
         """How much of a program's code is in memory, for comparison: first that nothing of it is missing."""
         table = self.table(program)
-        there = [self._holds(table.page_of(page), cr3) for page in table.code_pages()]
+        there = [self._holds(table.page_of(page), cr3) for page in table.code_pages]
         return -there.count(False), there.count(True)
 
     def _holds(self, part: tuple[int, bytes], cr3: int | None) -> bool:

@@ -186,9 +186,10 @@ class SymbolTable:
                 return first, data[first - start : page + 4096 - start]
         return page, b""
 
-    def code_pages(self) -> list[int]:
+    @cached_property
+    def code_pages(self) -> tuple[int, ...]:
         """The 4 KB pages in which functions begin, by their addresses."""
-        return sorted({symbol.address & ~4095 for symbol in self._functions})
+        return tuple(sorted({symbol.address & ~4095 for symbol in self._functions}))
 
     def function_at(self, address: int) -> Symbol | None:
         """The function (or label of assembly) that holds a code address."""
